@@ -1,0 +1,137 @@
+"""Every setting of a run: one strict, frozen model per stage, each key with a default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Task = Literal["classify", "multilabel", "pair", "tag"]
+Preset = Literal["fast", "balanced", "best"]
+_CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Fill(BaseModel):
+    """Fill empty text cells instead of dropping their rows."""
+
+    model_config = _CLOSED
+
+    fill: str = Field(description="What an empty text cell is read as.")
+
+
+class DataRecipe(BaseModel):
+    """What is read, which columns mean what, and what is held out."""
+
+    model_config = _CLOSED
+
+    path: str | None = Field(None, description="Labelled file: csv, tsv, jsonl, parquet or conll.")
+    test: str | None = Field(None, description="Labelled file for the final figures only.")
+    text: str | None = Field(None, description="Text column; inferred when absent.")
+    second: str | None = Field(None, description="Second text column, for task pair.")
+    label: str | None = Field(None, description="Label column; inferred when absent.")
+    group: str | None = Field(None, description="Column whose values never straddle the split.")
+    time: str | None = Field(None, description="Column that orders the rows in time.")
+    encoding: str | None = Field(None, description="Such as gb18030; UTF-8 and BOMs need none.")
+    missing: Literal["drop"] | Fill = Field("drop", description="Drop rows without text, or fill.")
+    valid_share: float = Field(0.1, gt=0, lt=0.9, description="Share of rows held out, 0 to 0.9.")
+    split_by: Literal["group", "time"] | None = Field(
+        None, description="Hold out whole groups, or the latest rows, instead of by row hash."
+    )
+    max_chars: int = Field(1_000_000, ge=1, description="Longest text kept, in characters.")
+
+    @model_validator(mode="after")
+    def _split_has_its_column(self) -> Self:
+        if self.split_by is not None and getattr(self, self.split_by) is None:
+            raise ValueError(f"split_by {self.split_by!r} needs data.{self.split_by}: COLUMN")
+        return self
+
+
+class FitRecipe(BaseModel):
+    """How candidates are trained and how long that may take."""
+
+    model_config = _CLOSED
+
+    method: Literal["auto", "tfidf", "probe", "full"] = Field(
+        "auto", description="One candidate only, or auto: the best by validation."
+    )
+    preset: Preset = Field("balanced", description="How much work auto may do.")
+    time_limit_s: float | None = Field(None, gt=0, description="Seconds for the whole run.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Of everything random, 0 to 2**32 - 1.")
+    max_tokens: int | None = Field(None, ge=8, le=8192, description="Longest text in tokens.")
+    epochs: int | None = Field(None, ge=1, le=1000, description="Passes over the rows.")
+    learning_rate: float | None = Field(None, gt=0, le=1, description="Peak learning rate.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Rows in one batch.")
+    accumulate: int = Field(1, ge=1, le=1024, description="Batches in one optimizer step.")
+    label_smoothing: float | None = Field(None, ge=0, lt=1, description="In [0, 1).")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, 0 to 1.")
+    warmup_share: float = Field(0.1, ge=0, le=1, description="Share of steps spent warming up.")
+    schedule: Literal["linear", "cosine"] = Field("linear", description="Decay after warm-up.")
+    dropout: float | None = Field(None, ge=0, lt=1, description="In [0, 1).")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="Balanced weighs each class by its inverse frequency."
+    )
+    patience: int | None = Field(None, ge=1, description="Epochs without gain before stopping.")
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Of training; auto takes bf16 where the processor computes it."
+    )
+
+
+class CompressRecipe(BaseModel):
+    """How small and fast the served model may be made, and what that may cost."""
+
+    model_config = _CLOSED
+
+    max_drop: float = Field(0.005, ge=0, le=1, description="Largest loss of the metric, 0 to 1.")
+    precision: Literal["auto", "fp32", "int8"] = Field(
+        "auto", description="Of serving; auto keeps int8 where it is faster within max_drop."
+    )
+
+
+class AbstainRecipe(BaseModel):
+    """When the model would rather not answer."""
+
+    model_config = _CLOSED
+
+    method: Literal["auto", "none", "energy", "max_softmax", "mahalanobis", "knn"] = Field(
+        "auto", description="Out-of-scope score; auto compares them by leaving classes out."
+    )
+    reject_share: float = Field(
+        0.02, ge=0, lt=1, description="Share of in-scope rows that may be rejected, in [0, 1)."
+    )
+
+
+class OutputRecipe(BaseModel):
+    """What the bundle holds."""
+
+    model_config = _CLOSED
+
+    name: str | None = Field(
+        None, pattern=r"^[\w.-]{1,64}$", description="The model's name; the data file's if absent."
+    )
+    weights: bool = Field(True, description="Keep weights/ in the bundle, to train further.")
+
+
+class Recipe(BaseModel):
+    """Everything a run is made from."""
+
+    model_config = _CLOSED
+
+    data: DataRecipe = DataRecipe()
+    task: Task | None = Field(None, description="Inferred from the data when absent.")
+    model: str = Field("minilm-l6", description="Packaged name, local folder, or hub id.")
+    fit: FitRecipe = FitRecipe()
+    compress: CompressRecipe = CompressRecipe()
+    abstain: AbstainRecipe = AbstainRecipe()
+    output: OutputRecipe = OutputRecipe()
+
+
+def keys(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[str]:
+    """Every setting's dotted name, such as ``fit.seed``."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
