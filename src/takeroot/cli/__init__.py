@@ -1,8 +1,76 @@
-"""The ``takeroot`` command."""
+"""The ``takeroot`` command: one file a subcommand, no logic; errors become exit codes here.
+
+Exit codes: 0 done, 1 user error, 2 gate not met, 3 out of disk, 4 out of memory, 130 interrupted.
+"""
 
 from __future__ import annotations
 
+import errno
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
 
-def main() -> int:
-    """Run the command line."""
-    return 0
+import typer
+
+from takeroot.cli import models, recipe
+from takeroot.cli.output import note, print_json
+from takeroot.cli.verify import verify
+from takeroot.errors import DiskFullError, OutOfMemoryError, TakerootError
+
+app = typer.Typer(
+    name="takeroot",
+    help="From a labelled file to a small, verified text model that runs on the CPUs you have.",
+    epilog="Exit codes: 0 done, 1 user error, 2 gate not met, 3 out of disk, 4 out of memory.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich takes longer to import than --help may take
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(verify)
+app.add_typer(recipe.app, name="recipe")
+app.add_typer(models.app, name="models")
+
+_INTERRUPTED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code; every error a user can put right is one line a problem on stderr.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(args=words, prog_name="takeroot", standalone_mode=False)
+    except (TakerootError, typer.TyperException, MemoryError, OSError) as error:
+        code, message = explain(error)
+        note(message if message.startswith("Usage:") else f"error: {message}")
+        if "--json" in words:
+            print_json({"error": message, "exit_code": code})
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
+        note("interrupted; nothing half-written was left behind")
+    return int(code or 0)
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """Exit code and message of an error; a new kind is one line here."""
+    if isinstance(error, TakerootError):
+        return error.exit_code, str(error)
+    if isinstance(error, typer.TyperException):
+        return TakerootError.exit_code, error.format_message()
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError.exit_code, f"out of memory: {error}".rstrip(": ")
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return DiskFullError.exit_code, f"{error.filename or 'output'}: no space left on the disk"
+    named = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    return TakerootError.exit_code, named + (getattr(error, "strerror", None) or str(error))
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """End as on Ctrl-C, so that unfinished files are removed."""
+    raise KeyboardInterrupt

@@ -33,12 +33,15 @@ class DataRecipe(BaseModel):
     group: str | None = Field(None, description="Column whose values never straddle the split.")
     time: str | None = Field(None, description="Column that orders the rows in time.")
     encoding: str | None = Field(None, description="Such as gb18030; UTF-8 and BOMs need none.")
+    header: tuple[str, ...] | None = Field(
+        None, strict=False, description="Column names of a file that does not name them."
+    )
     missing: Literal["drop"] | Fill = Field("drop", description="Drop rows without text, or fill.")
     valid_share: float = Field(0.1, gt=0, lt=0.9, description="Share of rows held out, 0 to 0.9.")
     split_by: Literal["group", "time"] | None = Field(
         None, description="Hold out whole groups, or the latest rows, instead of by row hash."
     )
-    max_chars: int = Field(1_000_000, ge=1, description="Longest text kept, in characters.")
+    max_chars: int = Field(65_536, ge=1, description="Longest text kept, in characters.")
 
     @model_validator(mode="after")
     def _split_has_its_column(self) -> Self:
