@@ -1,0 +1,1 @@
+"""Labelled examples: reading, naming columns, checking, repairing and splitting them."""
