@@ -64,12 +64,12 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a file.
+    r"""One line of a file.
 
     Args:
         number: Counted from 1.
         text: Its characters without the line break; cut where ``over``.
-        end: The line break: ``\\n``, ``\\r\\n``, ``\\r`` or nothing at the end of the file.
+        end: The line break: ``\n``, ``\r\n``, ``\r`` or nothing at the end of the file.
         over: Whether it is longer than allowed.
     """
 
@@ -178,31 +178,38 @@ def _codec(path: Path, stream: BinaryIO, declared: str | None) -> tuple[str, str
     Bytes that a *declared* encoding cannot decode become lone surrogates, so that only their rows
     are rejected.
     """
+    wanted = None if declared is None else _known(declared)
     head = stream.read(4096)
-    wanted = _known(declared) if declared is not None else None
-    errors = "surrogateescape" if wanted else "strict"
-    for mark, codec in MARKS:
-        if head.startswith(mark):
-            if codec == "utf-8-sig" and not wanted:
-                _check_utf8(path, stream)
-            return codec, errors if codec == "utf-8-sig" else "strict"
-    for magic, what in MAGIC:
-        if head.startswith(magic):
-            raise DataError(f"{path}: is {what}, not a text file; unpack or export it as UTF-8 csv")
-    if wanted and wanted.startswith(("utf-16", "utf-32")):
+    codec = next((codec for mark, codec in MARKS if head.startswith(mark)), None)
+    if codec is not None and codec != "utf-8-sig":
+        return codec, "strict"
+    _check_kind(path, head)
+    if codec is None and wanted is not None and wanted.startswith(("utf-16", "utf-32")):
         return wanted, "strict"
-    if head.count(0) > len(head) // 5:
-        raise DataError(
-            f"{path}: every second byte or so is NUL; if it is UTF-16 without a byte-order mark, "
-            "declare the encoding: utf-16-le or utf-16-be"
-        )
+    _check_nul(path, head)
     try:
         _check_utf8(path, stream)
     except DataError:
-        if not wanted:
+        if wanted is None:
             raise
-        return wanted, "surrogateescape"
-    return "utf-8", "strict"
+        return codec or wanted, "surrogateescape"
+    return codec or "utf-8", "strict"
+
+
+def _check_kind(path: Path, head: bytes) -> None:
+    """The file does not begin like a well-known binary format."""
+    for magic, what in MAGIC:
+        if head.startswith(magic):
+            raise DataError(f"{path}: is {what}, not a text file; unpack or export it as UTF-8 csv")
+
+
+def _check_nul(path: Path, head: bytes) -> None:
+    """The file does not look like UTF-16 without a mark."""
+    if head.count(0) > len(head) // 5:
+        raise DataError(
+            f"{path}: a large part of it is NUL bytes; if it is UTF-16 without a byte-order mark, "
+            "declare the encoding: utf-16-le or utf-16-be"
+        )
 
 
 def _known(encoding: str) -> str:

@@ -20,7 +20,7 @@ def read(
     encoding: str | None = None,
     limits: Limits | None = None,
     header: Sequence[str] | None = None,
-    format: str | None = None,  # noqa: A002 - the word users know
+    format: str | None = None,
 ) -> Table:
     """The file's rows, every one kept or rejected with its line and reason.
 

@@ -55,8 +55,6 @@ def _other_value(value: Any) -> Any:
     """What is left: times, decimals, numpy scalars and arrays, anything with a text form."""
     if hasattr(value, "tolist"):
         return plain_value(value.tolist())
-    if value != value:  # NaT, pandas.NA raises below
-        return None
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
