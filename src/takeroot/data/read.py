@@ -87,9 +87,7 @@ def _pandas_rows(frame: Any) -> Iterable[dict[str, Any]]:
     missing = frame.isna().to_numpy()
     values = (frame.iloc[:, place].tolist() for place in range(len(columns)))
     for row, gone in zip(zip(*values, strict=True), missing, strict=True):
-        yield {
-            c: None if m else v for c, v, m in zip(columns, row, gone, strict=True)
-        }
+        yield {c: None if m else v for c, v, m in zip(columns, row, gone, strict=True)}
 
 
 def _row(row: Any) -> Any:

@@ -157,7 +157,9 @@ def _delimiter(first: str) -> str:
     return max((",", ";", "\t"), key=first.count)
 
 
-def _header(path: Path, lines: Iterator[Line], dialect: _Dialect, limits: Limits) -> tuple[str, ...]:
+def _header(
+    path: Path, lines: Iterator[Line], dialect: _Dialect, limits: Limits
+) -> tuple[str, ...]:
     """Column names from the first row; a column without one is named by its place.
 
     Raises:
