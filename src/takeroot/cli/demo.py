@@ -1,0 +1,70 @@
+"""``takeroot demo``: the whole way on a packaged data set, from file to answers."""
+
+from __future__ import annotations
+
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from takeroot.cli.fit import summarise
+from takeroot.cli.output import Result, answering, table
+
+SHOWN = 6  # in-scope messages; as many out-of-scope ones where there are any
+
+
+class Language(StrEnum):
+    """The demo sets there are."""
+
+    en = "en"
+    zh = "zh"
+
+
+@answering
+def demo(
+    language: Annotated[Language, typer.Option(help="English or Chinese messages.")] = Language.en,
+    out: Annotated[Path | None, typer.Option(help="New folder; runs/demo-LANGUAGE.")] = None,
+) -> Result:
+    """Fit a model on packaged customer-service messages and show what it answers."""
+    from takeroot import api, scoring
+    from takeroot.cli.progress import shown
+    from takeroot.demo import OUT_OF_SCOPE, demo_set
+
+    wanted = api.settings({"output": {"name": f"demo-{language}"}})
+    folder = api.run_folder(wanted, out)
+    files = demo_set(language.value)
+    folder.mkdir(parents=True)
+    copies = [shutil.copy(path, folder) for path in (files.train, files.test)]
+    wanted = api.settings(wanted.model_dump(), data=copies[0], test=copies[1])
+    with shown() as progress:
+        model = api.run(wanted, folder / "run", progress=progress)
+    examples = [row.values for row in api.read_any(files.test).rows[:SHOWN]]
+    payload: dict[str, Any] = {**model.summary, "folder": str(folder)}
+    if files.out_of_scope:
+        odd = api.read_any(files.out_of_scope)
+        examples += [row.values for row in odd.rows[:SHOWN]]
+        both = scoring.joined(api.read_any(files.test), odd)
+        figures = scoring.evaluate_table(model.predictor, both, {}, OUT_OF_SCOPE)
+        payload["out_of_scope"] = figures.to_json()
+    answers = model.predict([cells["text"] for cells in examples])
+    payload["answers"] = [
+        {"text": cells["text"], "intent": cells["intent"], **answer.to_json()}
+        for cells, answer in zip(examples, answers, strict=True)
+    ]
+    return Result(payload, lambda: [*summarise(model.summary), _answers(payload)])
+
+
+def _answers(payload: dict[str, Any]) -> Any:
+    """The example messages and what the model makes of them."""
+    rows = [
+        [
+            answer["text"],
+            answer["intent"],
+            f"({answer['reason']})" if answer["abstained"] else answer["label"],
+            f"{answer['confidence']:.2f}",
+        ]
+        for answer in payload["answers"]
+    ]
+    return table("", ["message", "intent", "answer", "#confidence"], rows)

@@ -1,0 +1,103 @@
+"""``takeroot fit``: from labelled examples to a verified bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from takeroot.cli.columns import Encoding, Header, Label, Second, Text, split_names
+from takeroot.cli.output import Result, answering, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+RECIPES = (".yaml", ".yml")
+
+
+@answering
+def fit(
+    data: Annotated[
+        Path | None, typer.Argument(metavar="DATA_OR_RECIPE", help="Labelled file, or a recipe.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe for DATA, see examples/.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Labelled file for the final figures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder; a free one in runs/.")] = None,
+    text: Text = None,
+    label: Label = None,
+    second: Second = None,
+    header: Header = None,
+    encoding: Encoding = None,
+    task: Annotated[str | None, typer.Option(help="classify, multilabel, pair or tag.")] = None,
+    model: Annotated[str | None, typer.Option(help="Packaged name, folder, or hub id.")] = None,
+    preset: Annotated[str | None, typer.Option(help="fast, balanced or best.")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds for the whole run.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting.")
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Let MODEL be fetched from the hub.")
+    ] = False,
+) -> Result:
+    """Make a verified bundle from a labelled file or a recipe; show its figures."""
+    from takeroot import api
+    from takeroot.cli.progress import shown
+
+    if data is not None and data.suffix.lower() in RECIPES:
+        data, recipe = None, data
+    wanted = api.settings(
+        recipe,
+        changes or [],
+        data=data,
+        test=test,
+        text=text,
+        label=label,
+        second=second,
+        header=split_names(header),
+        encoding=encoding,
+        task=task,
+        model=model,
+        preset=preset,
+        time_limit_s=time_limit,
+        seed=seed,
+    )
+    with shown() as progress:
+        made = api.run(wanted, out, allow_download=allow_download, progress=progress)
+    return Result(made.summary, lambda: summarise(made.summary))
+
+
+def summarise(summary: dict[str, Any]) -> list[RenderableType]:
+    """The figures a person looks at first."""
+    rows = [
+        [
+            ("* " if candidate["method"] == summary["method"] else "  ") + candidate["method"],
+            f"{candidate['seconds']:.0f}",
+            _percent(candidate["valid"]),
+        ]
+        for candidate in summary["candidates"]
+    ]
+    lines = [
+        f"{part}: " + ", ".join(f"{name} {_percent(value)}" for name, value in figures.items())
+        for part in ("valid", "test")
+        if (figures := _headline(summary.get(part)))
+    ]
+    return [
+        table("", ["candidate", "#seconds", "#validation"], rows),
+        *lines,
+        f"{summary['precision']}, {summary['artifact_mb']:.1f} MB, {summary['seconds']:.0f} s",
+        f"bundle: {summary['bundle']}",
+        f"report: {summary['bundle']}/report.html",
+    ]
+
+
+def _headline(figures: dict[str, Any] | None) -> dict[str, Any]:
+    """The figures of an evaluation that fit in a line."""
+    wanted = ("accuracy", "macro_f1", "micro_f1", "entity_f1", "ece", "coverage")
+    return {name: figures[name] for name in wanted if figures and figures.get(name) is not None}
+
+
+def _percent(value: Any) -> str:
+    """A share as a percentage; anything else as it is."""
+    return f"{100 * value:.2f} %" if isinstance(value, float) else str(value)

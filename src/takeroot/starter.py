@@ -1,0 +1,76 @@
+"""A first recipe for a data file: what was inferred, as settings that can be changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from takeroot.data.columns import Columns, infer
+from takeroot.data.read import read
+from takeroot.data.table import Table
+from takeroot.errors import RecipeError
+from takeroot.files import write_text
+from takeroot.recipe import DataRecipe, FitRecipe
+
+
+def write(
+    data: Path, out: Path, *, encoding: str | None = None, header: Sequence[str] | None = None
+) -> Columns:
+    """Write a commented recipe for ``data`` to ``out``; gives the columns it names.
+
+    Raises:
+        RecipeError: If ``out`` is there already.
+        DataError: If the file cannot be read, or its columns cannot be told.
+    """
+    if out.exists():
+        raise RecipeError(f"{out}: is already there; name another file or remove it")
+    table = read(data, encoding=encoding, header=header)
+    columns = infer(table)
+    path = data if data.is_absolute() else Path(os.path.relpath(data, out.parent))
+    write_text(out, render(table, columns, path, encoding=encoding, header=header))
+    return columns
+
+
+def render(
+    table: Table,
+    columns: Columns,
+    path: Path,
+    *,
+    encoding: str | None = None,
+    header: Sequence[str] | None = None,
+) -> str:
+    """The recipe's text."""
+    data = {
+        "path": str(path),
+        "text": columns.text,
+        "second": columns.second,
+        "label": columns.label,
+        "encoding": encoding,
+        "header": None if header is None else list(header),
+    }
+    notes = "".join(f"# {note}\n" for note in columns.notes)
+    lines = "".join(f"  {_pair(name, value)}\n" for name, value in data.items() if value)
+    share, fit = DataRecipe().valid_share, FitRecipe()
+    return (
+        f"# {table.rows_in:,} rows, {len(table.rejects):,} of them unreadable.\n{notes}"
+        "# Every setting and its default: takeroot recipe render\n"
+        f"data:\n{lines}"
+        "  # test: test.csv        # labelled rows for the final figures only\n"
+        f"  # valid_share: {share}     # share of the rows held out for choosing\n"
+        f"{_pair('task', columns.task)}\n"
+        "# model: minilm-l6        # packaged name, local folder, or hub id\n"
+        "# fit:\n"
+        f"#   preset: {fit.preset}      # fast, balanced or best\n"
+        "#   time_limit_s: 600\n"
+        f"#   seed: {fit.seed}\n"
+    )
+
+
+def _pair(name: str, value: Any) -> str:
+    """One YAML line, quoted where it must be."""
+    dumped = yaml.safe_dump({name: value}, allow_unicode=True, default_flow_style=None, width=10**6)
+    return dumped.strip()
