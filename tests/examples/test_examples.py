@@ -16,6 +16,7 @@ from takeroot import recipe
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RECIPES = sorted(EXAMPLES.glob("*.yaml"))
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+COMMAND = "import sys; from takeroot.cli import main; sys.exit(main())"
 PYTHON = [sys.executable, "-W", "ignore"]
 
 
@@ -64,7 +65,7 @@ def test_example_tables_are_whole(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_recipe_makes_a_bundle(path: Path, tmp_path: Path) -> None:
-    words = ["-m", "takeroot", "fit", "--recipe", path, "--out", tmp_path / "run", "--json"]
+    words = ["-c", COMMAND, "fit", path, "--out", tmp_path / "run", "--json"]
 
     printed = json.loads(run(*words, folder=tmp_path))
 
