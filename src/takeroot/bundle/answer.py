@@ -1,4 +1,4 @@
-"""What a model answers: one frozen value a text, the same in process, in files and over the wire."""
+"""What a model answers: one frozen value a text, the same in process, in files and on the wire."""
 
 from __future__ import annotations
 
@@ -49,8 +49,11 @@ class Answer:
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as JSON values: ``{label, confidence, probabilities, abstained, reason}``,
-        with ``labels`` or ``entities`` where the task has them."""
+        """The answer as JSON values.
+
+        ``{label, confidence, probabilities, abstained, reason}``, with ``labels`` or ``entities``
+        in place of ``label`` where the task has them.
+        """
         body: dict[str, Any] = {"confidence": self.confidence, "abstained": self.abstained}
         body["reason"] = self.reason
         if self.label is not None:

@@ -1,0 +1,146 @@
+"""A packed ONNX graph on single-thread sessions, one for each core the process may use.
+
+Texts are tokenised in batches, put end to end into packs, and the packs run at once on a pool of
+threads: on small encoders that beats one session with many threads, because nothing inside a pack
+has to be synchronised. While the pool computes, the caller's thread tokenises what comes next.
+
+Shapes: N inputs, S tokens of a pack, K labels, H hidden, W words, K' tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from takeroot.bundle.outputs import Outputs
+from takeroot.bundle.packing import Flat, flatten, pack, plan
+from takeroot.bundle.runtimes.runtime import Read
+from takeroot.bundle.spec import Input, Spec
+from takeroot.bundle.tags import tag_names
+from takeroot.bundle.tokens import encode, load_tokenizer, windows
+from takeroot.errors import BundleError
+
+GRAPH = "model.onnx"
+TOKENIZER = "tokenizer.json"
+INPUTS = ("input_ids", "position_ids", "token_type_ids", "segments", "pool")
+
+_BATCH = 512  # inputs tokenised at a time
+
+
+class OnnxRuntime:
+    """Runs model.onnx; see the package's description of its inputs and outputs."""
+
+    def __init__(self, spec: Spec, read: Read, *, threads: int) -> None:
+        self._spec = spec
+        self._pooled = spec.task != "tag"
+        self._tokenizer = load_tokenizer(read(TOKENIZER), TOKENIZER)
+        self._session = _open(read(GRAPH))
+        self._feeds = _check(self._session, spec)
+        self._wanted = ["logits", "embedding"] if self._pooled else ["logits"]
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "takeroot-onnx") if threads > 1 else None
+
+    def run(self, inputs: Sequence[Input]) -> Outputs:
+        """Logits and embedding of each input, or logits of each word for tag."""
+        run = self._run_pooled if self._pooled else self._run_words
+        return run(inputs)
+
+    def _run_pooled(self, inputs: Sequence[Input]) -> Outputs:
+        """One row of logits and one vector a text."""
+        jobs: list[Callable[[], list[np.ndarray]]] = []
+        truncated: list[int] = []
+        for start in range(0, len(inputs), _BATCH):
+            encoded = encode(
+                self._tokenizer,
+                inputs[start : start + _BATCH],
+                max_tokens=self._spec.max_tokens,
+                normalisation=self._spec.normalisation,
+            )
+            truncated += [start + row for row in encoded.truncated]
+            types = encoded.types if self._spec.token_types else None
+            jobs += self._submit(flatten(encoded.ids, types, self._spec.position_offset))
+        parts = [job() for job in jobs]
+        if not parts:
+            return Outputs(np.zeros((0, len(self._spec.labels)), np.float32))
+        logits, embedding = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return Outputs(logits, embedding, truncated=tuple(truncated))
+
+    def _run_words(self, inputs: Sequence[Input]) -> Outputs:
+        """Logits of each word, put together from the windows of each text."""
+        texts = [item if isinstance(item, str) else item[0] for item in inputs]
+        width = len(tag_names(self._spec.labels))
+        logits = [[np.zeros((0, width), np.float32)] for _ in texts]
+        words = [[np.zeros((0, 2), np.int64)] for _ in texts]
+        jobs = []
+        for start in range(0, len(texts), _BATCH):
+            found = windows(
+                self._tokenizer, texts[start : start + _BATCH], max_tokens=self._spec.max_tokens
+            )
+            flat = flatten([window.ids for window in found], None, self._spec.position_offset)
+            jobs.append((start, found, flat, self._submit(flat)))
+        for start, found, flat, packs in jobs:
+            tokens = np.concatenate([job()[0] for job in packs])  # (T, K')
+            for number, window in enumerate(found):
+                row = start + window.row
+                logits[row].append(tokens[flat.starts[number] + window.places])
+                words[row].append(window.words)
+        return Outputs(
+            [np.concatenate(part) for part in logits], words=[np.concatenate(w) for w in words]
+        )
+
+    def _submit(self, flat: Flat) -> list[Callable[[], list[np.ndarray]]]:
+        """Start all packs of ``flat``; each gives its outputs when called."""
+        packs = plan(flat.starts, self._spec.pack_tokens)
+        if self._pool is None or len(packs) == 1:
+            return [_given(self._compute(flat, *span)) for span in packs]
+        futures: list[Future[list[np.ndarray]]] = [
+            self._pool.submit(self._compute, flat, *span) for span in packs
+        ]
+        return [future.result for future in futures]
+
+    def _compute(self, flat: Flat, first: int, last: int) -> list[np.ndarray]:
+        """Outputs of one pack."""
+        feeds = pack(flat, first, last, pooled=self._pooled)
+        found: list[np.ndarray] = self._session.run(
+            self._wanted, {name: feeds[name] for name in self._feeds}
+        )
+        return found
+
+
+def _given(value: list[np.ndarray]) -> Callable[[], list[np.ndarray]]:
+    """A function that gives back ``value``."""
+    return lambda: value
+
+
+def _open(model: bytes) -> Any:
+    """A session with one thread that computes in the thread that calls it."""
+    import onnxruntime  # costs a fifth of a second that --help must not pay
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only: they are raised anyway
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class of their own
+        raise BundleError(f"{GRAPH}: onnxruntime cannot load it: {error}") from error
+
+
+def _check(session: Any, spec: Spec) -> list[str]:
+    """The names of the graph's inputs, after checking that inputs and outputs are as agreed."""
+    feeds = [value.name for value in session.get_inputs()]
+    unknown = sorted(set(feeds) - set(INPUTS))
+    needed = {"input_ids", "position_ids", "segments"} | ({"pool"} if spec.task != "tag" else set())
+    if unknown or needed - set(feeds):
+        raise BundleError(f"{GRAPH}: inputs are {feeds}; needed {sorted(needed)}, known {INPUTS}")
+    outputs = {value.name: value.shape for value in session.get_outputs()}
+    wanted = {"logits"} if spec.task == "tag" else {"logits", "embedding"}
+    if wanted - set(outputs):
+        raise BundleError(f"{GRAPH}: outputs are {sorted(outputs)}; needed {sorted(wanted)}")
+    width = len(tag_names(spec.labels)) if spec.task == "tag" else len(spec.labels)
+    found = outputs["logits"][-1]
+    if isinstance(found, int) and found != width:
+        raise BundleError(f"{GRAPH}: logits are {found} wide; bundle.json asks for {width}")
+    return feeds

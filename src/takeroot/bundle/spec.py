@@ -1,0 +1,107 @@
+"""The contents of bundle.json: everything a runtime must know beside the weights.
+
+The schema is closed (an unknown key is refused) and frozen. ``format`` counts up when the meaning
+of a key changes; ``MIGRATIONS`` holds one small function a step, from older to newer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from takeroot.errors import BundleError
+
+Input = str | tuple[str, str]  # one text, or the two texts of a pair
+
+MIGRATIONS: list[Callable[[dict[str, Any]], dict[str, Any]]] = []  # entry k: format k+1 to k+2
+FORMAT = len(MIGRATIONS) + 1
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class InputSpec(_Closed):
+    """The column names the model was trained on."""
+
+    text: str = Field("text", description="Column of the (first) text.")
+    second: str | None = Field(None, description="Column of the second text (pair).")
+    label: str | None = Field(None, description="Column of the label.")
+
+
+class Calibration(_Closed):
+    """How logits become probabilities (Guo et al. 2017, arXiv:1706.04599, section 4)."""
+
+    temperature: float = Field(1.0, gt=0, description="Logits are divided by it.")
+
+
+class Abstention(_Closed):
+    """When the model would rather not answer."""
+
+    method: Literal["energy", "max_softmax", "mahalanobis", "knn"] = Field(
+        description="The score, an entry of takeroot.bundle.abstain.OUT_OF_SCOPE."
+    )
+    threshold: float = Field(description="A text with a score below it is out of scope.")
+    neighbours: int = Field(1, ge=1, description="Which neighbour's distance counts (knn).")
+
+
+class Spec(_Closed):
+    """What bundle.json says."""
+
+    format: int = Field(FORMAT, ge=1, le=FORMAT, description="Version of this schema.")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Name of the model.")
+    task: Literal["classify", "multilabel", "pair", "tag"]
+    labels: tuple[str, ...] = Field(
+        min_length=1, max_length=100_000, description="In the order of the outputs."
+    )
+    runtime: Literal["onnx", "linear"] = Field(description="Entry of RUNTIMES that runs it.")
+    precision: Literal["fp32", "int8", "none"] = Field("none", description="Of the ONNX graph.")
+    normalisation: Literal["nfkc", "none"] = Field("nfkc", description="Done to texts first.")
+    max_tokens: int = Field(64, ge=4, le=65_536, description="Tokens of a text, specials included.")
+    pack_tokens: int = Field(96, ge=1, le=65_536, description="Tokens a pack is filled to.")
+    input: InputSpec = InputSpec()
+    calibration: Calibration = Calibration()
+    thresholds: dict[str, float] = Field({}, description="By label (multilabel); 0.5 where absent.")
+    abstention: Abstention | None = None
+    position_offset: int = Field(0, ge=0, le=1024, description="First position id.")
+    token_types: bool = Field(False, description="Whether the graph takes token_type_ids.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """Check what one field alone cannot show."""
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels: a name repeats")
+        if self.task in ("classify", "pair") and len(self.labels) < 2:
+            raise ValueError(f"labels: {self.task} needs two or more, got {self.labels}")
+        unknown = sorted(set(self.thresholds) - set(self.labels))
+        if unknown:
+            raise ValueError(f"thresholds: {unknown[0]!r} is not a label")
+        if self.task == "tag" and (self.normalisation, self.runtime) != ("none", "onnx"):
+            raise ValueError("tag needs runtime 'onnx' and normalisation 'none': offsets must hold")
+        return self
+
+
+def parse_spec(data: bytes, where: str = "bundle.json") -> Spec:
+    """The spec written in JSON, brought up to the current format.
+
+    Raises:
+        BundleError: If it is not JSON, of an unknown format, or breaks the schema.
+    """
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{where}: not JSON: {error}") from error
+    version = values.get("format") if isinstance(values, dict) else None
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        raise BundleError(f"{where}: format {version!r} is unknown; this version reads 1–{FORMAT}")
+    for migrate in MIGRATIONS[version - 1 :]:
+        values = migrate(values)
+    try:
+        return Spec.model_validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "spec"
+        raise BundleError(f"{where}: {key}: {first['msg']}, got {first['input']!r:.80}") from error
