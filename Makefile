@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN := runs/make-demo
+TORCH := 2.13.0
 
 .PHONY: demo test check format lint types imports docs fast bench constraints clean
 
@@ -44,7 +45,7 @@ bench: $(VENV)/.dev
 constraints:
 	rm -rf $(VENV)-pins
 	$(PYTHON) -m venv $(VENV)-pins
-	$(VENV)-pins/bin/python -m pip install --quiet -e ".[train,dev]"
+	$(VENV)-pins/bin/python -m pip install --quiet torch==$(TORCH) -e ".[train,dev]"
 	{ echo "# Made by make constraints; do not edit."; \
 	  $(VENV)-pins/bin/python -m pip freeze --exclude-editable --exclude takeroot \
 	  | sed 's/+cpu$$//'; } > constraints.txt
@@ -59,7 +60,8 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-# torch comes first and alone, as pinned: left to a range, pip would fetch gigabytes of CUDA.
+# torch comes first and alone, as pinned: left to a range, pip may fetch gigabytes of CUDA. Where the
+# index has CUDA builds only, name one with CPU builds in PIP_EXTRA_INDEX_URL.
 $(VENV)/.train: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) -c constraints.txt torch
 	$(PIP) -c constraints.txt -e ".[train]"
