@@ -1,0 +1,65 @@
+"""What the report calls things: names and meanings for people who did not train it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+METRICS: dict[str, tuple[str, str]] = {
+    "accuracy": ("Accuracy", "texts that get the right label"),
+    "macro_f1": ("Macro F1", "balance of found and false, every label counting the same"),
+    "micro_f1": ("Micro F1", "balance of found and false, every decision counting the same"),
+    "macro_precision": ("Macro precision", "of what it calls a label, how much is right"),
+    "macro_recall": ("Macro recall", "of what has a label, how much it finds"),
+    "micro_precision": ("Micro precision", "of all labels given, how many are right"),
+    "micro_recall": ("Micro recall", "of all labels there are, how many are given"),
+    "balanced_accuracy": ("Balanced accuracy", "accuracy, every label counting the same"),
+    "subset_accuracy": ("Whole texts right", "texts with every label right and none too many"),
+    "samples_f1": ("F1 by text", "balance of found and false, text by text"),
+    "entity_f1": ("Entity F1", "balance of entities found and false alarms"),
+    "precision": ("Precision", "of the entities it reports, how many are right"),
+    "recall": ("Recall", "of the entities there are, how many it finds"),
+    "text_accuracy": ("Whole texts right", "texts with every entity right and none too many"),
+    "coverage": ("Answered", "texts it does not abstain from"),
+    "selective_accuracy": ("Right when it answers", "right among the texts it answers"),
+    "accuracy_abstained_wrong": (
+        "Right and answered",
+        "accuracy, an abstention being an error",
+    ),
+    "in_scope_rejected": ("Turned away wrongly", "texts that fit a label but were abstained from"),
+    "out_of_scope_recall": ("Outsiders noticed", "texts that fit no label and were abstained from"),
+    "out_of_scope_auroc": ("Outsiders told apart", "chance that an outsider looks stranger"),
+    "ece": ("Calibration error", "average gap between said and true confidence"),
+    "majority_accuracy": ("Commonest label", "accuracy of always giving the commonest label"),
+}
+
+METHODS = {
+    "tfidf": "Word and letter statistics",
+    "probe": "Pretrained encoder, new last layer",
+    "full": "Pretrained encoder, all of it trained",
+}
+
+SCOPE = {
+    "energy": "Energy",
+    "max_softmax": "Largest probability",
+    "mahalanobis": "Distance to the classes",
+    "knn": "Distance to known texts",
+    "none": "None",
+}
+
+KINDS = {
+    "classify": "one label for each text",
+    "pair": "one label for each pair of texts",
+    "multilabel": "any number of labels for each text",
+    "tag": "entities in each text",
+}
+
+
+def metric_name(name: Any) -> str:
+    """What a score is called."""
+    return METRICS.get(str(name), (str(name).replace("_", " "), ""))[0]
+
+
+def method_name(name: Any) -> str:
+    """What a way of training is called, with the word the recipe uses."""
+    known = METHODS.get(str(name))
+    return f"{known} ({name})" if known else str(name)
