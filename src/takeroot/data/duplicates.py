@@ -72,20 +72,17 @@ def _near(examples: Sequence[Example]) -> list[Issue]:
     pairs = near_duplicates.find(_inputs(examples))
     if not pairs:
         return []
-    rows = tuple(
-        Finding(
-            examples[pair.second].source,
-            f"{pair.distance:.0%} from {examples[pair.first].source}"
-            + (
-                "" if examples[pair.first].label == examples[pair.second].label else ", other label"
-            ),
-        )
-        for pair in pairs
-    )
-    count = len({pair.second for pair in pairs})
-    share = count / len(examples)
-    text = f"{count:,} rows ({share:.1%}) differ from an earlier row by a few characters only"
-    return [Issue("near_duplicates", "warn" if share > NEAR_SHARE else "info", count, text, rows)]
+    rows = tuple(_near_row(pair, examples) for pair in pairs)
+    share = len(rows) / len(examples)
+    text = f"{len(rows):,} rows ({share:.1%}) differ from an earlier row by a few characters only"
+    level: Level = "warn" if share > NEAR_SHARE else "info"
+    return [Issue("near_duplicates", level, len(rows), text, rows)]
+
+
+def _near_row(pair: near_duplicates.Near, examples: Sequence[Example]) -> Finding:
+    first, second = examples[pair.first], examples[pair.second]
+    other = "" if first.label == second.label else ", other label"
+    return Finding(second.source, f"{pair.distance:.0%} from {first.source}{other}")
 
 
 def _inputs(examples: Sequence[Example]) -> list[str]:

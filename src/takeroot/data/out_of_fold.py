@@ -41,8 +41,8 @@ def out_of_fold(
         held = np.flatnonzero(fold_of == fold)
         if not len(held):
             continue
-        train = [examples[row] for row in np.flatnonzero(fold_of != fold)]
-        given = np.asarray(predict(train, [examples[row] for row in held], labels))
+        train = [examples[row] for row in np.flatnonzero(fold_of != fold).tolist()]
+        given = np.asarray(predict(train, [examples[row] for row in held.tolist()], labels))
         if given.shape != (len(held), len(labels)):
             raise DataError(
                 f"out of fold: predict gave shape {given.shape}, not {(len(held), len(labels))}"
