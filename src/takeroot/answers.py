@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from takeroot.bundle import Answer, Predictor, Spec
+from takeroot.bundle.decode import EMPTY_REASON
 from takeroot.data.cells import CellError, is_missing, to_text
 from takeroot.data.table import Row, Table
 from takeroot.errors import DataError, require
 from takeroot.files import replacing
 
 BLOCK_ROWS = 8192
-NO_TEXT = "no_text"
 Cells = dict[str, Any]
 
 
@@ -134,7 +134,7 @@ def _answered(
         given = [place for place, parts in enumerate(texts) if all(parts)]
         inputs = [_input(texts[place]) for place in given]
         answers = dict(zip(given, predictor.predict(inputs) if inputs else [], strict=True))
-        silent = Answer(confidence=0.0, abstained=True, reason=NO_TEXT)
+        silent = Answer(confidence=0.0, abstained=True, reason=EMPTY_REASON)
         yield from ((row, answers.get(place, silent)) for place, row in enumerate(block))
 
 

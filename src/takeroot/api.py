@@ -52,11 +52,11 @@ class Model:
     def __init__(
         self, bundle: Path, summary: dict[str, Any] | None = None, threads: int | None = None
     ) -> None:
-        from takeroot.bundle import Predictor, open_bundle
+        from takeroot.bundle import load_predictor
 
         self.bundle = bundle
         self.summary = summary or {}
-        self.predictor: Predictor = Predictor(open_bundle(bundle), threads)
+        self.predictor: Predictor = load_predictor(bundle, threads)
 
     def __repr__(self) -> str:
         return f"Model({str(self.bundle)!r}, task={self.spec.task!r}, labels={len(self.labels)})"
@@ -122,11 +122,11 @@ class Model:
             encoding: Of a file that is neither UTF-8 nor has a byte-order mark.
             out_of_scope_label: Label of rows that no label of the model covers.
         """
-        from takeroot.scoring import evaluate_table
+        from takeroot.scoring import score
 
         columns = {"text": text, "label": label, "second": second}
         table = read_any(data, encoding=encoding)
-        return evaluate_table(self.predictor, table, columns, out_of_scope_label).to_json()
+        return score(self.predictor, table, columns, out_of_scope_label).to_json()
 
 
 def fit(

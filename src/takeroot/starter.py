@@ -72,5 +72,5 @@ def render(
 
 def _pair(name: str, value: Any) -> str:
     """One YAML line, quoted where it must be."""
-    dumped = yaml.safe_dump({name: value}, allow_unicode=True, default_flow_style=None, width=10**6)
-    return dumped.strip()
+    dumped = yaml.safe_dump({name: value}, allow_unicode=True, default_flow_style=True, width=10**6)
+    return dumped.strip()[1:-1]

@@ -14,7 +14,13 @@ from types import FrameType
 import typer
 
 from takeroot.cli import models, recipe
+from takeroot.cli.demo import demo
+from takeroot.cli.doctor import doctor
+from takeroot.cli.evaluate import evaluate
+from takeroot.cli.fit import fit
+from takeroot.cli.init import init
 from takeroot.cli.output import note, print_json
+from takeroot.cli.predict import predict
 from takeroot.cli.verify import verify
 from takeroot.errors import DiskFullError, OutOfMemoryError, TakerootError
 
@@ -27,9 +33,10 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich takes longer to import than --help may take
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(verify)
-app.add_typer(recipe.app, name="recipe")
-app.add_typer(models.app, name="models")
+for command in (fit, predict, evaluate, verify, init, doctor, demo):
+    app.command()(command)
+for group, name in ((recipe.app, "recipe"), (models.app, "models")):
+    app.add_typer(group, name=name)
 
 _INTERRUPTED = 130
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -27,7 +27,7 @@ def demo(
     language: Annotated[Language, typer.Option(help="English or Chinese messages.")] = Language.en,
     out: Annotated[Path | None, typer.Option(help="New folder; runs/demo-LANGUAGE.")] = None,
 ) -> Result:
-    """Fit a model on packaged customer-service messages and show what it answers."""
+    """Fit packaged customer-service messages; show some answers."""
     from takeroot import api, scoring
     from takeroot.cli.progress import shown
     from takeroot.demo import OUT_OF_SCOPE, demo_set
@@ -46,7 +46,7 @@ def demo(
         odd = api.read_any(files.out_of_scope)
         examples += [row.values for row in odd.rows[:SHOWN]]
         both = scoring.joined(api.read_any(files.test), odd)
-        figures = scoring.evaluate_table(model.predictor, both, {}, OUT_OF_SCOPE)
+        figures = scoring.score(model.predictor, both, {}, OUT_OF_SCOPE)
         payload["out_of_scope"] = figures.to_json()
     answers = model.predict([cells["text"] for cells in examples])
     payload["answers"] = [

@@ -17,7 +17,10 @@ EXTRAS = ("train", "parquet")
 
 @answering
 def doctor() -> Result:
-    """Tell what this machine can do; ends with 1 where something needed is missing."""
+    """Tell what this machine and installation can do.
+
+    Ends with 1 where something that is needed is missing.
+    """
     from takeroot import machine
     from takeroot.bundle.cores import usable_cores
     from takeroot.models import PACKAGED, locate

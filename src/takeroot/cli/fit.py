@@ -41,7 +41,11 @@ def fit(
         bool, typer.Option("--allow-download", help="Let MODEL be fetched from the hub.")
     ] = False,
 ) -> Result:
-    """Make a verified bundle from a labelled file or a recipe; show its figures."""
+    """Make a verified bundle from a labelled file or a recipe.
+
+    Reads and checks the file, tries several methods within the time limit, keeps the one that
+    held-out rows support, calibrates it, exports it, and measures what was exported.
+    """
     from takeroot import api
     from takeroot.cli.progress import shown
 

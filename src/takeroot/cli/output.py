@@ -91,7 +91,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> RenderableTy
 
     made = Table(title=title or None, box=box.SIMPLE, title_justify="left")
     for column in columns:
-        made.add_column(column.lstrip("#"), justify="right" if column[0] == "#" else "left")
+        made.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made

@@ -29,7 +29,10 @@ def predict(
     encoding: Encoding = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Texts worked on at once.")] = None,
 ) -> Result:
-    """Write a file with an answer a row: every input column, then the answer's."""
+    """Write a file with an answer beside every row.
+
+    All input columns are kept; predicted, confidence, abstained and reason follow.
+    """
     import time
 
     from takeroot import answers, api

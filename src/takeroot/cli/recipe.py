@@ -22,7 +22,7 @@ def render(
     path: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="YAML file.")] = None,
     changes: Changes = None,
 ) -> Result:
-    """Print every setting, its default where the recipe does not give it."""
+    """Print every setting, defaults filled in."""
     from takeroot import recipe  # pydantic takes longer than --help may
 
     read = recipe.load(path, changes or []) if path else recipe.from_dict({}, changes or [])

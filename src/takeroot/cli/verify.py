@@ -12,7 +12,10 @@ from takeroot.cli.output import Result, answering
 
 @answering
 def verify(bundle: Annotated[Path, typer.Argument(help="Bundle folder.")]) -> Result:
-    """Check every file of a bundle against its manifest; any difference is an error."""
+    """Check every file of a bundle against its manifest.
+
+    A missing, changed, linked or additional file is an error.
+    """
     from takeroot.bundle import open_bundle
 
     opened = open_bundle(bundle)

@@ -1,0 +1,127 @@
+"""Score a bundle on labelled rows, alone or against another bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from takeroot.bundle import Answer, Outputs, Predictor
+from takeroot.bundle.abstain import OUT_OF_SCOPE
+from takeroot.bundle.decode import decode
+from takeroot.bundle.spec import Spec
+from takeroot.data.columns import infer
+from takeroot.data.dataset import Dataset, build
+from takeroot.data.table import Table
+from takeroot.errors import DataError
+from takeroot.evaluate import Comparison, Evaluation, compare, evaluate
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What labelled rows say about a bundle.
+
+    Args:
+        evaluation: The figures.
+        dataset: The rows they stand on.
+        answers: The bundle's answer to each of them.
+    """
+
+    evaluation: Evaluation
+    dataset: Dataset
+    answers: list[Answer]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures, and how many rows were read and left out."""
+        counts = {"rows_in": self.dataset.rows_in, "rejected": len(self.dataset.rejects)}
+        return {**self.evaluation.to_json(), **counts}
+
+
+def score(
+    predictor: Predictor,
+    table: Table,
+    columns: Mapping[str, str | None],
+    out_of_scope_label: str | None = None,
+) -> Scored:
+    """The figures of a bundle on a labelled table.
+
+    Args:
+        predictor: The bundle, opened.
+        table: Labelled rows.
+        columns: Names of the ``text``, ``label`` and ``second`` columns where they differ from
+            those in training.
+        out_of_scope_label: Label of the rows that no label of the bundle covers.
+
+    Raises:
+        DataError: If a column is missing, or a label is not one of the bundle's.
+    """
+    spec = predictor.spec
+    dataset = labelled(spec, table, columns)
+    inputs = [example.input for example in dataset.examples]
+    outputs = predictor.outputs(inputs)
+    answers = decode(spec, outputs, predictor.reference, inputs)
+    evaluation = evaluate(
+        spec.task,
+        spec.labels,
+        answers,
+        [example.label for example in dataset.examples],
+        inputs,
+        sources=[example.source for example in dataset.examples],
+        out_of_scope_label=out_of_scope_label,
+        scope_scores=_scope_scores(predictor, outputs) if out_of_scope_label else None,
+    )
+    return Scored(evaluation, dataset, answers)
+
+
+def against(first: Scored, second: Scored, out_of_scope_label: str | None = None) -> Comparison:
+    """The second bundle's answers set against the first's, on the same rows.
+
+    Raises:
+        DataError: If the bundles do different tasks or were scored on different rows.
+    """
+    tasks = first.evaluation.task, second.evaluation.task
+    if tasks[0] != tasks[1] or first.dataset.sha256 != second.dataset.sha256:
+        raise DataError(f"--against: tasks {tasks[0]} and {tasks[1]}: need one task, the same rows")
+    names = [score.label for scored in (first, second) for score in scored.evaluation.per_class]
+    return compare(
+        tasks[0],
+        tuple(dict.fromkeys(names)),
+        first.answers,
+        second.answers,
+        [example.label for example in first.dataset.examples],
+        [example.input for example in first.dataset.examples],
+        out_of_scope_label=out_of_scope_label,
+    )
+
+
+def labelled(spec: Spec, table: Table, columns: Mapping[str, str | None]) -> Dataset:
+    """The table's examples, read from the columns named, else from those of the training."""
+    trained = spec.input.model_dump()
+    text, label, second = (
+        columns.get(role) or (trained[role] if trained[role] in table.columns else None)
+        for role in ("text", "label", "second")
+    )
+    return build(table, infer(table, task=spec.task, text=text, label=label, second=second))
+
+
+def joined(first: Table, second: Table) -> Table:
+    """The rows of both tables, which have the same columns."""
+    return replace(
+        first,
+        rows=[*first.rows, *second.rows],
+        rejects=[*first.rejects, *second.rejects],
+        rows_in=first.rows_in + second.rows_in,
+    )
+
+
+def _scope_scores(predictor: Predictor, outputs: Outputs) -> np.ndarray | None:
+    """How much each row looks in scope by the bundle's own rule; None where it has none."""
+    rule = predictor.spec.abstention
+    if rule is None:
+        return None
+    logits = np.asarray(outputs.logits)
+    return OUT_OF_SCOPE[rule.method](
+        logits, outputs.embedding, predictor.reference, rule.neighbours
+    )
