@@ -40,19 +40,25 @@ def max_softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(1 / shifted.sum(axis=1))
 
 
-def mahalanobis(embedding: np.ndarray, means: np.ndarray, precision: np.ndarray) -> np.ndarray:
+def mahalanobis(
+    embedding: np.ndarray,
+    means: np.ndarray,
+    precision: np.ndarray,
+    projected: np.ndarray | None = None,
+) -> np.ndarray:
     """Minus the squared Mahalanobis distance of embedding (N, H) to the nearest mean, as (N,).
 
     Args:
         embedding: Text vectors (N, H).
         means: Mean vector of each label (K, H).
-        precision: Inverse of the shared covariance (H, H).
+        precision: Inverse of the shared covariance (H, H), symmetric.
+        projected: ``means @ precision`` (K, H), where it is at hand.
     """
-    x, m, p = (array.astype(np.float64) for array in (embedding, means, precision))
-    projected = x @ p  # (N, H)
-    own = (projected * x).sum(axis=1, keepdims=True)
-    cross = projected @ m.T + x @ (m @ p).T  # two halves: p need not be quite symmetric
-    return -np.asarray((own - cross + ((m @ p) * m).sum(axis=1)).min(axis=1))
+    x, m, p = (np.asarray(array, np.float64) for array in (embedding, means, precision))
+    projected = m @ p if projected is None else projected
+    own = ((x @ p) * x).sum(axis=1, keepdims=True)  # (N, 1)
+    distances = own - 2 * (x @ projected.T) + (projected * m).sum(axis=1)  # (N, K)
+    return -np.asarray(distances.min(axis=1))
 
 
 def knn(embedding: np.ndarray, references: np.ndarray, neighbours: int) -> np.ndarray:
@@ -63,7 +69,7 @@ def knn(embedding: np.ndarray, references: np.ndarray, neighbours: int) -> np.nd
         references: Training vectors (R, H) of unit length.
         neighbours: k; the farthest reference counts where there are fewer.
     """
-    references = references.astype(np.float32)
+    references = np.asarray(references, np.float32)
     rank = min(neighbours, len(references))
     scores = np.empty(len(embedding), np.float32)
     step = max(1, _BLOCK // len(references))
@@ -85,7 +91,10 @@ OUT_OF_SCOPE: dict[str, Score] = {
     "energy": lambda logits, _embedding, _reference, _neighbours: energy(logits),
     "max_softmax": lambda logits, _embedding, _reference, _neighbours: max_softmax(logits),
     "mahalanobis": lambda _logits, embedding, reference, _neighbours: mahalanobis(
-        _need(embedding, "mahalanobis"), reference["means"], reference["precision"]
+        _need(embedding, "mahalanobis"),
+        reference["means"],
+        reference["precision"],
+        reference.get("projected"),
     ),
     "knn": lambda _logits, embedding, reference, neighbours: knn(
         _need(embedding, "knn"), reference["references"], neighbours
@@ -97,3 +106,23 @@ REFERENCE_ARRAYS: dict[str, tuple[str, ...]] = {
     "mahalanobis": ("means", "precision"),
     "knn": ("references",),
 }
+
+
+def prepare(method: str, arrays: Reference) -> dict[str, np.ndarray]:
+    """The reference arrays in the form that scores fastest, to be made once a process.
+
+    Raises:
+        BundleError: If an array the method compares with is missing, empty, or not a matrix.
+    """
+    names = REFERENCE_ARRAYS[method]
+    for name in names:
+        shape = arrays[name].shape if name in arrays else None
+        if shape is None or len(shape) != 2 or 0 in shape:
+            raise BundleError(f"abstention.method {method!r}: {name} must be a matrix, is {shape}")
+    if method == "mahalanobis":
+        means, precision = (arrays[name].astype(np.float64) for name in names)
+        if precision.shape != (means.shape[1],) * 2:
+            found = f"{means.shape} and {precision.shape}"
+            raise BundleError(f"mahalanobis: means and precision do not fit: {found}")
+        return {"means": means, "precision": precision, "projected": means @ precision}
+    return {name: arrays[name].astype(np.float32) for name in names}

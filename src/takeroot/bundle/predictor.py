@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from takeroot.bundle.abstain import REFERENCE_ARRAYS
+from takeroot.bundle.abstain import REFERENCE_ARRAYS, prepare
 from takeroot.bundle.answer import Answer
 from takeroot.bundle.arrays import read_arrays
 from takeroot.bundle.cores import usable_cores
@@ -33,10 +33,7 @@ class Predictor:
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.spec: Spec = bundle.spec
         self.sha256: str = bundle.sha256
-        names = REFERENCE_ARRAYS[self.spec.abstention.method] if self.spec.abstention else ()
-        self.reference: Mapping[str, np.ndarray] = (
-            read_arrays(bundle.read(REFERENCE), REFERENCE, names) if names else {}
-        )
+        self.reference: Mapping[str, np.ndarray] = _reference(bundle)
         build = RUNTIMES[self.spec.runtime]
         self._runtime = build(self.spec, bundle.read, threads=threads or usable_cores())
 
@@ -69,6 +66,16 @@ def load_predictor(path: Path | str, threads: int | None = None) -> Predictor:
         BundleError: If the bundle is incomplete, changed, or of an unknown format.
     """
     return Predictor(open_bundle(Path(path)), threads)
+
+
+def _reference(bundle: Bundle) -> Mapping[str, np.ndarray]:
+    """The arrays that abstention compares with."""
+    if bundle.spec.abstention is None:
+        return {}
+    method = bundle.spec.abstention.method
+    names = REFERENCE_ARRAYS[method]
+    arrays = read_arrays(bundle.read(REFERENCE), REFERENCE, names) if names else {}
+    return prepare(method, arrays)
 
 
 def _check(inputs: Sequence[Input], *, paired: bool) -> None:

@@ -190,15 +190,12 @@ def _cut(
     before, inner, after = ids[: body[0]], ids[body[0] : body[-1] + 1], ids[body[-1] + 1 :]
     size = max(1, max_tokens - len(before) - len(after))
     starts = np.array([*range(0, len(inner) - size, max(1, size // 2)), len(inner) - size])
-    at = places - len(before)
-    # Distance to the nearer cut; the ends of the text are no cuts.
-    left = np.where(starts == 0, len(inner), at[:, None] - starts)
-    right = np.where(starts + size == len(inner), len(inner), starts + size - 1 - at[:, None])
-    inside = (at[:, None] >= starts) & (at[:, None] < starts + size)
-    owner = np.where(inside, np.minimum(left, right), -1).argmax(axis=1)  # (W,)
+    # A word belongs to the window whose middle is nearest: there it stands farthest from a cut.
+    borders = (starts[:-1] + starts[1:] + size) / 2
+    owner = np.searchsorted(borders, places - len(before), side="right")  # (W,)
     cut = []
     for number, start in enumerate(starts.tolist()):
         mine = owner == number
         piece = [*before, *inner[start : start + size], *after]
-        cut.append(Window(row, piece, at[mine] - start + len(before), words[mine]))
+        cut.append(Window(row, piece, places[mine] - start, words[mine]))
     return cut

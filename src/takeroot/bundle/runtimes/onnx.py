@@ -1,16 +1,20 @@
-"""A packed ONNX graph on single-thread sessions, one for each core the process may use.
+"""A packed ONNX graph, computed by as many single threads as the process may use cores.
 
 Texts are tokenised in batches, put end to end into packs, and the packs run at once on a pool of
-threads: on small encoders that beats one session with many threads, because nothing inside a pack
-has to be synchronised. While the pool computes, the caller's thread tokenises what comes next.
+threads, each pack on one: on small encoders that beats many threads a pack, because nothing inside
+a pack has to be synchronised. The threads share one single-thread session, whose ``run`` computes
+in the thread that calls it: as fast as one session each (measured), with the weights in memory
+once. While the pool computes, the caller's thread tokenises what comes next.
 
 Shapes: N inputs, S tokens of a pack, K labels, H hidden, W words, K' tags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +24,7 @@ from takeroot.bundle.packing import Flat, flatten, pack, plan
 from takeroot.bundle.runtimes.runtime import Read
 from takeroot.bundle.spec import Input, Spec
 from takeroot.bundle.tags import tag_names
-from takeroot.bundle.tokens import encode, load_tokenizer, windows
+from takeroot.bundle.tokens import Window, encode, load_tokenizer, windows
 from takeroot.errors import BundleError
 
 GRAPH = "model.onnx"
@@ -28,6 +32,8 @@ TOKENIZER = "tokenizer.json"
 INPUTS = ("input_ids", "position_ids", "token_type_ids", "segments", "pool")
 
 _BATCH = 512  # inputs tokenised at a time
+
+_Job = Future[list[np.ndarray]]
 
 
 class OnnxRuntime:
@@ -50,19 +56,20 @@ class OnnxRuntime:
 
     def _run_pooled(self, inputs: Sequence[Input]) -> Outputs:
         """One row of logits and one vector a text."""
-        jobs: list[Callable[[], list[np.ndarray]]] = []
         truncated: list[int] = []
-        for start in range(0, len(inputs), _BATCH):
-            encoded = encode(
-                self._tokenizer,
-                inputs[start : start + _BATCH],
-                max_tokens=self._spec.max_tokens,
-                normalisation=self._spec.normalisation,
-            )
-            truncated += [start + row for row in encoded.truncated]
-            types = encoded.types if self._spec.token_types else None
-            jobs += self._submit(flatten(encoded.ids, types, self._spec.position_offset))
-        parts = [job() for job in jobs]
+        with _cancelled_on_error() as started:
+            for start in range(0, len(inputs), _BATCH):
+                encoded = encode(
+                    self._tokenizer,
+                    inputs[start : start + _BATCH],
+                    max_tokens=self._spec.max_tokens,
+                    normalisation=self._spec.normalisation,
+                )
+                truncated += [start + row for row in encoded.truncated]
+                types = encoded.types if self._spec.token_types else None
+                flat = flatten(encoded.ids, types, self._spec.position_offset)
+                started.extend(self._start(flat))
+            parts = [future.result() for future in started]
         if not parts:
             return Outputs(np.zeros((0, len(self._spec.labels)), np.float32))
         logits, embedding = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -71,35 +78,29 @@ class OnnxRuntime:
     def _run_words(self, inputs: Sequence[Input]) -> Outputs:
         """Logits of each word, put together from the windows of each text."""
         texts = [item if isinstance(item, str) else item[0] for item in inputs]
-        width = len(tag_names(self._spec.labels))
-        logits = [[np.zeros((0, width), np.float32)] for _ in texts]
-        words = [[np.zeros((0, 2), np.int64)] for _ in texts]
-        jobs = []
-        for start in range(0, len(texts), _BATCH):
-            found = windows(
-                self._tokenizer, texts[start : start + _BATCH], max_tokens=self._spec.max_tokens
-            )
-            flat = flatten([window.ids for window in found], None, self._spec.position_offset)
-            jobs.append((start, found, flat, self._submit(flat)))
-        for start, found, flat, packs in jobs:
-            tokens = np.concatenate([job()[0] for job in packs])  # (T, K')
-            for number, window in enumerate(found):
-                row = start + window.row
-                logits[row].append(tokens[flat.starts[number] + window.places])
-                words[row].append(window.words)
-        return Outputs(
-            [np.concatenate(part) for part in logits], words=[np.concatenate(w) for w in words]
-        )
+        found: list[Window] = []
+        parts: list[np.ndarray] = [np.zeros((0, len(tag_names(self._spec.labels))), np.float32)]
+        with _cancelled_on_error() as started:
+            for start in range(0, len(texts), _BATCH):
+                batch = texts[start : start + _BATCH]
+                cut = windows(self._tokenizer, batch, max_tokens=self._spec.max_tokens)
+                found += [replace(window, row=start + window.row) for window in cut]
+                ids = [window.ids for window in cut]
+                started.extend(self._start(flatten(ids, None, self._spec.position_offset)))
+            parts += [future.result()[0] for future in started]
+        return _by_text(len(texts), found, np.concatenate(parts))
 
-    def _submit(self, flat: Flat) -> list[Callable[[], list[np.ndarray]]]:
-        """Start all packs of ``flat``; each gives its outputs when called."""
+    def _start(self, flat: Flat) -> list[_Job]:
+        """Start computing all packs of ``flat``, in order."""
         packs = plan(flat.starts, self._spec.pack_tokens)
-        if self._pool is None or len(packs) == 1:
-            return [_given(self._compute(flat, *span)) for span in packs]
-        futures: list[Future[list[np.ndarray]]] = [
-            self._pool.submit(self._compute, flat, *span) for span in packs
-        ]
-        return [future.result for future in futures]
+        if self._pool is not None and len(packs) > 1:
+            return [self._pool.submit(self._compute, flat, *span) for span in packs]
+        done = []
+        for span in packs:  # handing one pack to another thread would only cost time
+            job: _Job = Future()
+            job.set_result(self._compute(flat, *span))
+            done.append(job)
+        return done
 
     def _compute(self, flat: Flat, first: int, last: int) -> list[np.ndarray]:
         """Outputs of one pack."""
@@ -110,9 +111,28 @@ class OnnxRuntime:
         return found
 
 
-def _given(value: list[np.ndarray]) -> Callable[[], list[np.ndarray]]:
-    """A function that gives back ``value``."""
-    return lambda: value
+@contextmanager
+def _cancelled_on_error() -> Iterator[list[_Job]]:
+    """A list of jobs of which those not begun are dropped when anything, Ctrl-C too, goes wrong."""
+    started: list[_Job] = []
+    try:
+        yield started
+    except BaseException:
+        for job in started:
+            job.cancel()
+        raise
+
+
+def _by_text(count: int, found: Sequence[Window], tokens: np.ndarray) -> Outputs:
+    """Logits and offsets of each text's words, from those of all tokens of all windows (T, K')."""
+    logits: list[list[np.ndarray]] = [[tokens[:0]] for _ in range(count)]
+    words: list[list[np.ndarray]] = [[np.zeros((0, 2), np.int64)] for _ in range(count)]
+    start = 0
+    for window in found:
+        logits[window.row].append(tokens[start + window.places])
+        words[window.row].append(window.words)
+        start += len(window.ids)
+    return Outputs([np.concatenate(part) for part in logits], words=[*map(np.concatenate, words)])
 
 
 def _open(model: bytes) -> Any:
