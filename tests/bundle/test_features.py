@@ -24,7 +24,9 @@ TEXTS = [
     "   ",
     "the the the the the",
 ]
-texts = st.lists(st.text(st.sampled_from("ab cIß我的é.\n\t'4"), max_size=20), min_size=1, max_size=8)
+texts = st.lists(
+    st.text(st.sampled_from("ab cIß我的é.\n\t'4"), max_size=20), min_size=1, max_size=8
+)
 
 
 def _sklearn(fit_on, transform):
@@ -67,9 +69,7 @@ def test_weights_are_scikit_learns_on_any_text(some):
     some = [*some, "ab a"]  # scikit-learn refuses texts without a single n-gram
     _, expected = _sklearn(some, some)
 
-    np.testing.assert_allclose(
-        _dense(NgramFeatures.fit(some).transform(some)), expected, atol=1e-6
-    )
+    np.testing.assert_allclose(_dense(NgramFeatures.fit(some).transform(some)), expected, atol=1e-6)
 
 
 def test_a_chinese_character_is_a_word():

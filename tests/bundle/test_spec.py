@@ -43,7 +43,9 @@ def test_what_breaks_the_schema_is_named(change, message):
         parse_spec(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b"null", b"[" * 100_000, b'{"a": NaN}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"\xff", b"null", b"[" * 100_000, b'{"a": NaN}']
+)
 def test_what_is_no_json_object_is_refused(data):
     with pytest.raises(BundleError, match=r"x\.json: (not JSON|format None)"):
         parse_spec(data, "x.json")

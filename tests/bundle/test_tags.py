@@ -55,7 +55,11 @@ def test_viterbi_finds_the_best_of_all_valid_sequences(table):
     assert sum(table[words, found]) == pytest.approx(best, abs=1e-9)
 
 
-@given(hnp.arrays(np.float32, st.tuples(st.integers(1, 200), st.just(5)), elements=st.floats(-9, 9, width=32)))
+@given(
+    hnp.arrays(
+        np.float32, st.tuples(st.integers(1, 200), st.just(5)), elements=st.floats(-9, 9, width=32)
+    )
+)
 def test_viterbi_never_gives_an_invalid_sequence(table):
     assert _allowed(viterbi(table, LABELS))
 

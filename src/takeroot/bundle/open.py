@@ -142,10 +142,10 @@ def _check_paths(root: int, manifest: Manifest, folder: Path) -> None:
         raise BundleError(f"{folder / MANIFEST}: files must be sorted and different")
     found = _listing(root, folder)
     extra, missing = found - set(listed), set(listed) - found
+    if missing or SPEC not in listed:
+        raise BundleError(f"{folder}: {min(missing or {SPEC})!r} is missing")
     if extra:
         raise BundleError(f"{folder}: {min(extra)!r} is not in {MANIFEST}; remove it")
-    if missing or SPEC not in listed:
-        raise BundleError(f"{folder}: {min(missing | {SPEC})!r} is missing")
 
 
 def _listing(root: int, folder: Path) -> set[str]:
