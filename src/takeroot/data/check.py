@@ -19,13 +19,12 @@ from takeroot.data.example import Example
 from takeroot.data.issues import Finding, Issue
 from takeroot.data.languages import NONE, script_shares
 from takeroot.data.lengths import TokenUse, char_lengths, token_use
-from takeroot.data.texts import normal_form
+from takeroot.data.texts import is_placeholder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 FORMAT = 1
-PLACEHOLDERS = {"n/a", "na", "nan", "null", "none", "nil", "#n/a", "-", "--", ".", "?", "无", "空"}
 MIXED_SHARE = 0.05  # of the texts in a second script: worth a word
 UNKNOWN_SHARE = 0.05  # of the tokens: the model misses much of the text
 UNREADABLE_SHARE = 0.2  # of the tokens: the model cannot read the texts
@@ -168,7 +167,7 @@ def _placeholders(examples: Sequence[Example]) -> list[Issue]:
     rows = tuple(
         Finding(example.source, f"text is {example.text.strip()!r}")
         for example in examples
-        if len(example.text) < 20 and normal_form(example.text) in PLACEHOLDERS
+        if is_placeholder(example.text)
     )
     if not rows:
         return []

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,8 +11,8 @@ from takeroot.data.cells import CellError, is_missing, to_label, to_text
 from takeroot.data.columns import Columns
 from takeroot.data.example import Example, Span
 from takeroot.data.table import Reject, Row, Table, content_sha256, excerpt
+from takeroot.data.write import write_csv
 from takeroot.errors import DataError
-from takeroot.files import replacing
 from takeroot.recipe.models import Fill
 
 
@@ -75,11 +74,7 @@ def build(
 
 def write_rejects(dataset: Dataset, path: Path) -> None:
     """Write line, reason and beginning of every rejected row as csv, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(("line", "reason", "excerpt"))
-        for reject in dataset.rejects:
-            writer.writerow((reject.line, reject.reason, reject.excerpt))
+    write_csv(path, ("line", "reason", "excerpt"), _cells(dataset.rejects))
 
 
 def names_of(example: Example) -> tuple[str, ...]:
@@ -147,3 +142,7 @@ def _content(example: Example) -> Sequence[object]:
     else:
         label_json = label
     return [example.text, label_json, example.second, example.group, example.time]
+
+
+def _cells(rejects: Iterable[Reject]) -> Iterator[tuple[object, ...]]:
+    return ((reject.line, reject.reason, reject.excerpt) for reject in rejects)

@@ -23,6 +23,11 @@ def same_input(examples: Iterable[Example]) -> list[list[Example]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
+def inputs_of(examples: Sequence[Example]) -> list[str]:
+    """All that the model is given of each example, as one text."""
+    return [e.text if e.second is None else f"{e.text} {e.second}" for e in examples]
+
+
 def check_duplicates(examples: Sequence[Example]) -> list[Issue]:
     """Exact duplicates after normalisation, conflicting labels, and near duplicates."""
     groups = same_input(examples)
@@ -54,7 +59,7 @@ def check_leakage(train: Sequence[Example], test: Sequence[Example]) -> list[Iss
         text = f"{len(exact):,} test rows ({len(exact) / len(test):.1%}) stand in the training rows"
         issues.append(Issue("leakage", "warn", len(exact), text, rows))
     both = [*train, *test]
-    pairs = near_duplicates.find(_inputs(both), boundary=len(train))
+    pairs = near_duplicates.find(inputs_of(both), boundary=len(train))
     near = {both[p.second].source: p for p in pairs if both[p.second].source not in exact}
     if near:
         share = len(near) / len(test)
@@ -69,7 +74,7 @@ def check_leakage(train: Sequence[Example], test: Sequence[Example]) -> list[Iss
 
 
 def _near(examples: Sequence[Example]) -> list[Issue]:
-    pairs = near_duplicates.find(_inputs(examples))
+    pairs = near_duplicates.find(inputs_of(examples))
     if not pairs:
         return []
     rows = tuple(_near_row(pair, examples) for pair in pairs)
@@ -83,10 +88,6 @@ def _near_row(pair: near_duplicates.Near, examples: Sequence[Example]) -> Findin
     first, second = examples[pair.first], examples[pair.second]
     other = "" if first.label == second.label else ", other label"
     return Finding(second.source, f"{pair.distance:.0%} from {first.source}{other}")
-
-
-def _inputs(examples: Sequence[Example]) -> list[str]:
-    return [e.text if e.second is None else f"{e.text} {e.second}" for e in examples]
 
 
 def _labels_in(example: Example, group: Sequence[Example]) -> str:

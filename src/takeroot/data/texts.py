@@ -1,10 +1,12 @@
-"""When two texts count as the same."""
+"""When two texts count as the same, and when a text stands for none."""
 
 from __future__ import annotations
 
 import unicodedata
 
 from takeroot.data.example import Example
+
+PLACEHOLDERS = {"n/a", "na", "nan", "null", "none", "nil", "#n/a", "-", "--", ".", "?", "无", "空"}
 
 
 def normal_form(text: str) -> str:
@@ -17,3 +19,8 @@ def input_form(example: Example) -> str:
     if example.second is None:
         return normal_form(example.text)
     return f"{normal_form(example.text)}\0{normal_form(example.second)}"
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether the text is a mark that people and programs leave where a value is missing."""
+    return len(text) < 20 and normal_form(text) in PLACEHOLDERS
