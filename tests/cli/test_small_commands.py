@@ -1,0 +1,77 @@
+"""init, recipe, models, doctor, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from takeroot import recipe
+
+Run = Callable[..., Any]
+
+
+def test_init_writes_a_recipe_that_loads(takeroot: Run, shop_csv: Path, tmp_path: Path) -> None:
+    ran = takeroot("init", shop_csv, "-o", tmp_path / "r.yaml", "--json")
+
+    made = recipe.load(tmp_path / "r.yaml")
+    assert (made.data.text, made.data.label, made.task) == ("text", "intent", "classify")
+    assert Path(made.data.path or "").samefile(shop_csv)
+    assert ran.json["task"] == "classify"
+
+
+def test_init_overwrites_nothing(takeroot: Run, shop_csv: Path) -> None:
+    ran = takeroot("init", shop_csv, "-o", shop_csv)
+
+    assert (ran.code, "is already there" in ran.err) == (1, True)
+
+
+def test_recipe_render_prints_yaml_that_loads(takeroot: Run, tmp_path: Path) -> None:
+    (tmp_path / "full.yaml").write_text(takeroot("recipe", "render", "--set", "fit.seed=7").out)
+
+    assert recipe.load(tmp_path / "full.yaml").fit.seed == 7
+
+
+def test_recipe_schema_is_json(takeroot: Run) -> None:
+    assert takeroot("recipe", "schema", "--json").json == recipe.schema()
+
+
+def test_models_list_names_the_packaged_encoder(takeroot: Run) -> None:
+    (model,) = takeroot("models", "list", "--json").json["models"]
+
+    assert model["name"] == "minilm-l6"
+
+
+def test_models_install_refuses_unknown_names(takeroot: Run) -> None:
+    ran = takeroot("models", "install", "bert")
+
+    assert (ran.code, "minilm-l6" in ran.err) == (1, True)
+
+
+def test_doctor_is_content_here(takeroot: Run) -> None:
+    ran = takeroot("doctor", "--json")
+
+    assert (ran.code, ran.json["ok"], ran.json["problems"]) == (0, True, [])
+    assert 1 <= ran.json["cores"]["usable"] <= ran.json["cores"]["machine"]
+
+
+def test_doctor_ends_with_1_where_a_package_is_missing(
+    takeroot: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("takeroot.machine.metadata.requires", lambda _: ["nosuchpackage>=1"])
+
+    ran = takeroot("doctor", "--json")
+
+    assert (ran.code, ran.json["problems"]) == (1, ["nosuchpackage is not installed"])
+
+
+def test_verify_accepts_a_whole_bundle(takeroot: Run, shop_bundle: Path) -> None:
+    assert takeroot("verify", shop_bundle, "--json").json["ok"] is True
+
+
+def test_verify_names_what_is_wrong(takeroot: Run, tmp_path: Path) -> None:
+    ran = takeroot("verify", tmp_path)
+
+    assert (ran.code, len(ran.err.splitlines())) == (1, 1)
