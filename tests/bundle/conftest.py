@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -15,8 +16,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from takeroot.bundle import Bundle, BundleWriter, Spec, open_bundle
 from takeroot.bundle.features import NgramFeatures
 
-WORDS = "my card is lost where change the pin please help paris london ann bob lives in".split()
+WORDS = ["my", "card", "is", "lost", "where", "change", "the", "pin", "please", "help", "ann"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, "##s", "##ed", "我", "的", "卡", ".", ","]
+settings.register_profile("takeroot", deadline=None)  # machines that run tests are busy
+settings.load_profile("takeroot")
+
 CREATED = "2025-01-01T00:00:00Z"
 HIDDEN = 8
 TEXTS = ["my card is lost", "where is my card", "change the pin", "please help"]

@@ -63,7 +63,7 @@ def test_unseen_texts_weigh_as_in_scikit_learn():
     np.testing.assert_allclose(_dense(found), expected, atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts)
 def test_weights_are_scikit_learns_on_any_text(some):
     some = [*some, "ab a"]  # scikit-learn refuses texts without a single n-gram

@@ -65,7 +65,7 @@ def test_a_well_sealed_manifest_must_still_keep_the_schema(change, message):
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000])
 def test_what_is_no_manifest_is_refused(data):
-    with pytest.raises(BundleError, match="m: (not JSON|format None)"):
+    with pytest.raises(BundleError, match=r"m: (not JSON|format None)"):
         parse_manifest(data, "m")
 
 

@@ -106,7 +106,7 @@ def _length(data: bytes) -> bytes:
     return found + bytes([size])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_verdict(data):
     try:

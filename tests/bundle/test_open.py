@@ -9,8 +9,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from takeroot.bundle import open_bundle
 from takeroot.bundle import manifest as layout
+from takeroot.bundle import open_bundle
 from takeroot.bundle.manifest import (
     MANIFEST,
     FileEntry,
@@ -99,7 +99,7 @@ def test_a_file_too_many_is_named(make_bundle, path):
     folder = make_bundle().path
     (folder / path).write_bytes(b"{}")
 
-    with pytest.raises(BundleError, match=f"'{path}' is not in manifest.json"):
+    with pytest.raises(BundleError, match=f"'{path}' is not in manifest"):
         open_bundle(folder)
 
 
@@ -108,14 +108,14 @@ def test_a_folder_too_many_is_refused(make_bundle, path):
     folder = make_bundle().path
     (folder / path).mkdir()
 
-    with pytest.raises(BundleError, match=f"'{path}' is not in manifest.json"):
+    with pytest.raises(BundleError, match=f"'{path}' is not in manifest"):
         open_bundle(folder)
 
 
 def test_an_empty_folder_of_a_known_name_is_refused(linear_bundle):
     (linear_bundle.path / "weights").mkdir()
 
-    with pytest.raises(BundleError, match="'weights/' is not in manifest.json"):
+    with pytest.raises(BundleError, match="'weights/' is not in manifest"):
         open_bundle(linear_bundle.path)
 
 
@@ -263,7 +263,7 @@ def test_what_changes_after_opening_is_not_handed_out(make_bundle):
     (bundle.path / "weights/model.safetensors").write_bytes(b"other")
 
     assert bundle.read("model.onnx") == model  # read once, when it was verified
-    with pytest.raises(BundleError, match="weights/model.safetensors"):
+    with pytest.raises(BundleError, match="weights/model"):
         bundle.read("weights/model.safetensors")
 
 

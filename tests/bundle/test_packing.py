@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +53,7 @@ def test_packs_hold_every_text_once_in_order_and_no_more_tokens_than_asked(ids, 
 def test_no_pack_could_take_the_next_text(ids, pack_tokens):
     packs = plan(flatten(ids).starts, pack_tokens)
 
-    for (first, _), (_, last) in zip(packs, packs[1:], strict=False):
+    for (first, _), (_, last) in pairwise(packs):
         assert sum(map(len, ids[first:last])) > pack_tokens or first + 1 == last
 
 

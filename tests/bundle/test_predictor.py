@@ -41,9 +41,7 @@ def test_no_texts_give_no_answers(make_bundle, linear_bundle):
     assert Predictor(linear_bundle).predict([]) == []
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(TEXTS), data=st.data())
 def test_an_answer_does_not_depend_on_its_neighbours(order, data, request):
     predictor = _predictor_once(request)
@@ -153,7 +151,7 @@ def test_a_graph_for_other_labels_is_refused(make_bundle, monkeypatch):
     spec = bundle.spec.model_copy(update={"labels": ("a", "b")})
     object.__setattr__(bundle, "spec", spec)
 
-    with pytest.raises(BundleError, match="logits are 3 wide; bundle.json asks for 2"):
+    with pytest.raises(BundleError, match=r"logits are 3 wide; bundle\.json asks for 2"):
         Predictor(bundle)
 
 

@@ -8,6 +8,7 @@ from takeroot.bundle.spec import FORMAT, MIGRATIONS, Spec, parse_spec
 from takeroot.errors import BundleError
 
 VALUES = {"name": "m", "task": "classify", "labels": ["a", "b"], "runtime": "onnx"}
+KNN = {"method": "knn", "threshold": 0.0}
 
 
 def test_a_spec_survives_json(make_spec):
@@ -25,6 +26,9 @@ def test_a_spec_survives_json(make_spec):
         ({"thresholds": {"z": 0.5}}, "'z' is not a label"),
         ({"task": "tag"}, "tag needs runtime 'onnx' and normalisation 'none'"),
         ({"task": "rank"}, "task"),
+        ({"thresholds": {"a": 1.5}}, r"thresholds\.a"),
+        ({"runtime": "linear", "abstention": KNN}, "'knn' needs text vectors"),
+        ({"task": "tag", "normalisation": "none", "abstention": KNN}, "tag has none"),
         ({"runtime": "pickle"}, "runtime"),
         ({"calibration": {"temperature": 0}}, "temperature"),
         ({"abstention": {"method": "magic", "threshold": 0}}, "method"),

@@ -19,7 +19,7 @@ from takeroot.bundle.tags import (
 )
 
 LABELS = ("PER", "LOC")
-O, B_PER, I_PER, B_LOC, I_LOC = range(5)
+OUT, B_PER, I_PER, B_LOC, I_LOC = range(5)
 scores = hnp.arrays(
     np.float64,
     st.tuples(st.integers(1, 5), st.just(5)),
@@ -81,7 +81,7 @@ def test_validity_follows_the_written_rule(tags):
 
 
 def test_spans_end_where_the_next_begins():
-    tags = [B_PER, I_PER, B_PER, O, B_LOC, I_LOC, B_PER]
+    tags = [B_PER, I_PER, B_PER, OUT, B_LOC, I_LOC, B_PER]
 
     assert spans_of(tags, LABELS) == [
         WordSpan(0, 1, "PER"),
@@ -97,7 +97,7 @@ def test_entities_carry_offsets_text_and_the_geometric_mean():
     table = np.full((4, 5), 0.01)
     table[[0, 1, 3], [B_PER, I_PER, B_LOC]] = [0.9, 0.4, 0.7]
 
-    first, second = entities(text, words, [B_PER, I_PER, O, B_LOC], table, LABELS)
+    first, second = entities(text, words, [B_PER, I_PER, OUT, B_LOC], table, LABELS)
 
     assert (first.start, first.end, first.label, first.text) == (0, 7, "PER", "Ann Lee")
     assert first.confidence == pytest.approx(0.6)  # sqrt(0.9 * 0.4)
@@ -109,7 +109,7 @@ def test_gold_entities_become_the_tags_of_the_words_they_touch():
 
     tags = align([((0, 7), "PER"), ((13, 15), "LOC")], words, LABELS)
 
-    assert tags == [B_PER, I_PER, O, B_LOC]
+    assert tags == [B_PER, I_PER, OUT, B_LOC]
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -110,7 +112,7 @@ def test_characters_written_without_spaces_are_words_of_their_own():
 words = st.lists(st.sampled_from(["my", "cards", "helped", "pin", "zzz", "我的", "."]), max_size=60)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=words, max_tokens=st.integers(5, 20))
 def test_windows_decide_every_word_once_in_order(tokenizer, words, max_tokens):
     text = " ".join(words)
@@ -129,7 +131,7 @@ def test_windows_decide_every_word_once_in_order(tokenizer, words, max_tokens):
 def test_words_are_decided_away_from_cuts(tokenizer):
     cut = windows(tokenizer, ["my " * 100], max_tokens=18)
 
-    for before, window in zip(cut, cut[1:], strict=False):
+    for before, window in pairwise(cut):
         assert window.places.min() >= 4  # a quarter of the 16 tokens between [CLS] and [SEP]
         assert before.places.max() <= 13
 

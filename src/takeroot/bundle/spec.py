@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from takeroot.errors import BundleError
 
 Input = str | tuple[str, str]  # one text, or the two texts of a pair
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 MIGRATIONS: list[Callable[[dict[str, Any]], dict[str, Any]]] = []  # entry k: format k+1 to k+2
 FORMAT = len(MIGRATIONS) + 1
@@ -64,7 +66,7 @@ class Spec(_Closed):
     pack_tokens: int = Field(96, ge=1, le=65_536, description="Tokens a pack is filled to.")
     input: InputSpec = InputSpec()
     calibration: Calibration = Calibration()
-    thresholds: dict[str, float] = Field({}, description="By label (multilabel); 0.5 where absent.")
+    thresholds: dict[str, Share] = Field({}, description="By label (multilabel); 0.5 where absent.")
     abstention: Abstention | None = None
     position_offset: int = Field(0, ge=0, le=1024, description="First position id.")
     token_types: bool = Field(False, description="Whether the graph takes token_type_ids.")
@@ -81,6 +83,11 @@ class Spec(_Closed):
             raise ValueError(f"thresholds: {unknown[0]!r} is not a label")
         if self.task == "tag" and (self.normalisation, self.runtime) != ("none", "onnx"):
             raise ValueError("tag needs runtime 'onnx' and normalisation 'none': offsets must hold")
+        method = self.abstention.method if self.abstention else None
+        if self.task == "tag" and method is not None:
+            raise ValueError("abstention: tag has none")
+        if self.runtime == "linear" and method in ("mahalanobis", "knn"):
+            raise ValueError(f"abstention: {method!r} needs text vectors, 'linear' has none")
         return self
 
 
