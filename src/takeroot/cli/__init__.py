@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from takeroot.cli import models, recipe
+from takeroot.cli import data, models, recipe
 from takeroot.cli.demo import demo
 from takeroot.cli.doctor import doctor
 from takeroot.cli.evaluate import evaluate
@@ -35,7 +35,7 @@ app = typer.Typer(
 )
 for command in (fit, predict, evaluate, verify, init, doctor, demo):
     app.command()(command)
-for group, name in ((recipe.app, "recipe"), (models.app, "models")):
+for group, name in ((data.app, "data"), (recipe.app, "recipe"), (models.app, "models")):
     app.add_typer(group, name=name)
 
 _INTERRUPTED = 130
