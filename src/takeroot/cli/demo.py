@@ -32,14 +32,15 @@ def demo(
     from takeroot.cli.progress import shown
     from takeroot.demo import OUT_OF_SCOPE, demo_set
 
-    wanted = api.settings({"output": {"name": f"demo-{language}"}})
-    folder = api.run_folder(wanted, out)
     files = demo_set(language.value)
-    folder.mkdir(parents=True)
-    copies = [shutil.copy(path, folder) for path in (files.train, files.test)]
-    wanted = api.settings(wanted.model_dump(), data=copies[0], test=copies[1])
+    name = {"output": {"name": f"demo-{language.value}"}}
+    wanted = api.settings(name, data=files.train, test=files.test)
+    folder = api.run_folder(wanted, out)
     with shown() as progress:
-        model = api.run(wanted, folder / "run", progress=progress)
+        model = api.run(wanted, folder, progress=progress)
+    for path in (files.train, files.test, files.out_of_scope):
+        if path is not None:
+            shutil.copy(path, folder)
     examples = [row.values for row in api.read_any(files.test).rows[:SHOWN]]
     payload: dict[str, Any] = {**model.summary, "folder": str(folder)}
     if files.out_of_scope:
