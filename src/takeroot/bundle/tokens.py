@@ -4,7 +4,7 @@ Texts are tokenised in one batch. A text longer than the model reads is cut, and
 it is read through overlapping windows instead, so that no word is lost, and each word is decided
 in the window where it stands farthest from a cut.
 
-Shapes: T tokens of a text, W words.
+Shapes: T tokens, W words, K' tags.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from takeroot.bundle.outputs import Outputs
 from takeroot.bundle.spec import Input
 from takeroot.bundle.text import normalise, scrub
 from takeroot.errors import BundleError
@@ -135,6 +136,24 @@ def windows(tokenizer: Tokenizer, texts: Sequence[str], *, max_tokens: int) -> l
         else:
             found += _cut(row, encoding, places, words, max_tokens)
     return found
+
+
+def gather(count: int, found: Sequence[Window], tokens: np.ndarray) -> Outputs:
+    """Outputs for texts from those of their windows: logits and offsets of each text's words.
+
+    Args:
+        count: How many texts there are.
+        found: Their windows, in order.
+        tokens: Logits of every token of every window, end to end (T, K').
+    """
+    logits: list[list[np.ndarray]] = [[tokens[:0]] for _ in range(count)]
+    words: list[list[np.ndarray]] = [[np.zeros((0, 2), np.int64)] for _ in range(count)]
+    start = 0
+    for window in found:
+        logits[window.row].append(tokens[start + window.places])
+        words[window.row].append(window.words)
+        start += len(window.ids)
+    return Outputs([np.concatenate(part) for part in logits], words=[*map(np.concatenate, words)])
 
 
 def _batch(tokenizer: Tokenizer, texts: Sequence[Input], *, offsets: bool) -> list[Encoding]:

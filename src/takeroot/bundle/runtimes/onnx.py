@@ -24,7 +24,7 @@ from takeroot.bundle.packing import Flat, flatten, pack, plan
 from takeroot.bundle.runtimes.runtime import Read
 from takeroot.bundle.spec import Input, Spec
 from takeroot.bundle.tags import tag_names
-from takeroot.bundle.tokens import Window, encode, load_tokenizer, windows
+from takeroot.bundle.tokens import Window, encode, gather, load_tokenizer, windows
 from takeroot.errors import BundleError
 
 GRAPH = "model.onnx"
@@ -88,7 +88,7 @@ class OnnxRuntime:
                 ids = [window.ids for window in cut]
                 started.extend(self._start(flatten(ids, None, self._spec.position_offset)))
             parts += [future.result()[0] for future in started]
-        return _by_text(len(texts), found, np.concatenate(parts))
+        return gather(len(texts), found, np.concatenate(parts))
 
     def _start(self, flat: Flat) -> list[_Job]:
         """Start computing all packs of ``flat``, in order."""
@@ -121,18 +121,6 @@ def _cancelled_on_error() -> Iterator[list[_Job]]:
         for job in started:
             job.cancel()
         raise
-
-
-def _by_text(count: int, found: Sequence[Window], tokens: np.ndarray) -> Outputs:
-    """Logits and offsets of each text's words, from those of all tokens of all windows (T, K')."""
-    logits: list[list[np.ndarray]] = [[tokens[:0]] for _ in range(count)]
-    words: list[list[np.ndarray]] = [[np.zeros((0, 2), np.int64)] for _ in range(count)]
-    start = 0
-    for window in found:
-        logits[window.row].append(tokens[start + window.places])
-        words[window.row].append(window.words)
-        start += len(window.ids)
-    return Outputs([np.concatenate(part) for part in logits], words=[*map(np.concatenate, words)])
 
 
 def _open(model: bytes) -> Any:
