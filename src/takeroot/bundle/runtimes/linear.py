@@ -36,7 +36,8 @@ class LinearRuntime:
         self._intercept = arrays["intercept"].astype(np.float32)
         wanted = (len(self._features.idf), len(spec.labels))
         if self._coef.shape != wanted or self._intercept.shape != wanted[1:]:
-            raise BundleError(f"{WEIGHTS}: coef is {self._coef.shape}, must be {wanted}")
+            found = f"coef is {self._coef.shape} and intercept {self._intercept.shape}"
+            raise BundleError(f"{WEIGHTS}: {found}, must be {wanted} and {wanted[1:]}")
 
     def run(self, inputs: Sequence[Input]) -> Outputs:
         """Logits (N, K), without embedding."""
