@@ -60,9 +60,8 @@ def test_more_inputs_than_one_batch_are_all_answered(build, name):
 
 
 def test_linear_logits_are_features_times_weights(linear_bundle):
-    arrays = read_arrays(
-        linear_bundle.read("linear.safetensors"), "x", ("coef", "intercept", "idf")
-    )
+    weights = linear_bundle.read("linear.safetensors")
+    arrays = read_arrays(weights, "x", ("coef", "intercept", "idf"))
     values = json.loads(linear_bundle.read("features.json"))
     found = NgramFeatures.from_json(values, arrays["idf"]).transform(["where is my card"])
     row = np.zeros(found.n_features)
@@ -120,7 +119,8 @@ def test_array_files_without_the_arrays_are_refused(data):
 def test_a_graph_of_another_width_is_refused(
     make_spec, tokenizer_json, build_graph, change, message
 ):
-    files = {"tokenizer.json": tokenizer_json, "model.onnx": build_graph(3)}
+    pooled = change.get("task") != "tag"
+    files = {"tokenizer.json": tokenizer_json, "model.onnx": build_graph(3, pooled=pooled)}
 
     with pytest.raises(BundleError, match=message):
         OnnxRuntime(make_spec(**change), files.__getitem__, threads=1)
@@ -133,6 +133,16 @@ def test_a_graph_over_tokens_is_refused_where_texts_are_wanted(
 
     with pytest.raises(BundleError, match=r"inputs are .*; needed .*'pool'"):
         OnnxRuntime(make_spec(), files.__getitem__, threads=1)
+
+
+def test_a_graph_over_texts_is_refused_where_words_are_wanted(
+    make_spec, tokenizer_json, build_graph
+):
+    spec = make_spec(task="tag", normalisation="none", labels=("x",))
+    files = {"tokenizer.json": tokenizer_json, "model.onnx": build_graph(3)}
+
+    with pytest.raises(BundleError, match=r"inputs are .*'pool'"):
+        OnnxRuntime(spec, files.__getitem__, threads=1)
 
 
 def test_tag_answers_do_not_depend_on_windows_of_other_texts(make_bundle):

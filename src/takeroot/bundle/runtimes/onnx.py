@@ -29,7 +29,6 @@ from takeroot.errors import BundleError
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
-INPUTS = ("input_ids", "position_ids", "token_type_ids", "segments", "pool")
 
 _BATCH = 512  # inputs tokenised at a time
 
@@ -139,10 +138,12 @@ def _open(model: bytes) -> Any:
 def _check(session: Any, spec: Spec) -> list[str]:
     """The names of the graph's inputs, after checking that inputs and outputs are as agreed."""
     feeds = [value.name for value in session.get_inputs()]
-    unknown = sorted(set(feeds) - set(INPUTS))
     needed = {"input_ids", "position_ids", "segments"} | ({"pool"} if spec.task != "tag" else set())
-    if unknown or needed - set(feeds):
-        raise BundleError(f"{GRAPH}: inputs are {feeds}; needed {sorted(needed)}, known {INPUTS}")
+    known = needed | {"token_type_ids"}
+    if needed - set(feeds) or set(feeds) - known:
+        raise BundleError(
+            f"{GRAPH}: inputs are {feeds}; needed {sorted(needed)}, known {sorted(known)}"
+        )
     outputs = {value.name: value.shape for value in session.get_outputs()}
     wanted = {"logits"} if spec.task == "tag" else {"logits", "embedding"}
     if wanted - set(outputs):
