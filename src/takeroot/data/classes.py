@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from takeroot.data.dataset import names_of
 from takeroot.data.example import Example
-from takeroot.data.issues import Finding, Issue, listed
+from takeroot.data.issues import Finding, Issue, Level, listed
 from takeroot.data.texts import normal_form
 
 RARE_ROWS = 10
@@ -29,7 +29,7 @@ def check_classes(examples: Sequence[Example], task: str) -> list[Issue]:
     if len(counts) == 1 and task not in ("tag", "multilabel"):
         text = f"all rows have the label {next(iter(counts))!r}; two or more are needed"
         issues.append(Issue("single_class", "error", 1, text))
-    issues += _rare(examples, counts)
+    issues += _rare(examples, counts, task)
     rarest, even = min(counts.values()), sum(counts.values()) / len(counts)
     if rarest < IMBALANCE * even:
         small = [name for name, count in counts.items() if count < IMBALANCE * even]
@@ -60,7 +60,8 @@ def spelling_changes(counts: dict[str, int]) -> dict[str, str]:
     return {name: names[0] for names in forms.values() for name in names[1:]}
 
 
-def _rare(examples: Sequence[Example], counts: dict[str, int]) -> list[Issue]:
+def _rare(examples: Sequence[Example], counts: dict[str, int], task: str) -> list[Issue]:
+    level: Level = "error" if task in ("classify", "pair") else "warn"
     issues = []
     if single := [name for name, count in counts.items() if count == 1]:
         alone = set(single)
@@ -68,7 +69,7 @@ def _rare(examples: Sequence[Example], counts: dict[str, int]) -> list[Issue]:
         text = (
             f"{len(single)} classes have one row only, too few to learn or test: {listed(single)}"
         )
-        issues.append(Issue("single_row_class", "error", len(single), text, rows))
+        issues.append(Issue("single_row_class", level, len(single), text, rows))
     if rare := [name for name, count in counts.items() if 1 < count < RARE_ROWS]:
         text = f"{len(rare)} classes have under {RARE_ROWS} rows: {listed(rare)}"
         issues.append(Issue("rare_class", "warn", len(rare), text))

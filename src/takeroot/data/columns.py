@@ -9,71 +9,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from takeroot.data.cells import is_missing, is_spans, separator_of, to_text
+from takeroot.data.column_names import LABELS, PAIRS, SPANS, TEXTS
 from takeroot.data.table import Table, excerpt
 from takeroot.errors import DataError
 
 TASKS = ("classify", "multilabel", "pair", "tag")
-PAIRS = (
-    ("sentence1", "sentence2"),
-    ("sentence_1", "sentence_2"),
-    ("text1", "text2"),
-    ("text_1", "text_2"),
-    ("text_a", "text_b"),
-    ("question1", "question2"),
-    ("premise", "hypothesis"),
-    ("query", "document"),
-    ("headline", "entity"),
-    ("句子1", "句子2"),
-    ("文本1", "文本2"),
-)
-TEXTS = (
-    "text",
-    "sentence",
-    "utterance",
-    "query",
-    "question",
-    "content",
-    "review",
-    "comment",
-    "message",
-    "tweet",
-    "post",
-    "body",
-    "headline",
-    "title",
-    "document",
-    "description",
-    "input",
-    "文本",
-    "内容",
-    "句子",
-    "评论",
-    "问题",
-    "标题",
-    "正文",
-)
-LABELS = (
-    "label",
-    "labels",
-    "intent",
-    "category",
-    "class",
-    "sentiment",
-    "emotion",
-    "emotions",
-    "topic",
-    "target",
-    "tags",
-    "tag",
-    "output",
-    "y",
-    "标签",
-    "类别",
-    "分类",
-    "意图",
-    "情感",
-)
-SPANS = ("entities", "spans", "实体")
 SAMPLE_ROWS = 5_000  # enough to judge a column by
 
 

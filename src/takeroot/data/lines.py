@@ -112,8 +112,13 @@ def read_lines(path: Path, encoding: str | None, limits: Limits) -> Iterator[Lin
     Raises:
         DataError: If the file cannot be opened or decoded, or is no text file.
     """
+    blank = 0
     with open_text(path, encoding, limits) as text:
-        yield from _lines(text, limits.record_chars)
+        for line in _lines(text, limits.record_chars):
+            blank = 0 if line.text and not line.text.isspace() else blank + 1
+            if blank > limits.blank_lines:
+                raise DataError(f"{path}:{line.number}: {blank:,} blank lines in a row")
+            yield line
 
 
 def read_text(path: Path, encoding: str | None, limits: Limits, most: int) -> str:
