@@ -1,0 +1,129 @@
+"""Turn a float32 graph into int8 whose answers do not depend on a text's neighbours.
+
+Weight products: per-channel int8 weights, activations in uint8 with *static* scales found on
+training texts (min-max calibration; Jacob et al. 2018, arXiv:1712.05877, section 3). Dynamic
+scales would span the whole pack, so that a text's answer would change with its neighbours.
+
+Embedding tables: symmetric int8 with one scale a row, looked up and scaled back in the graph; one
+scale for the whole table moves rare tokens too far.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+SMALLEST_TABLE = 64 * 64  # values; smaller tables are not worth two more nodes
+
+Pack = Mapping[str, np.ndarray]
+
+
+class _Packs(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+    """Feeds the calibration packs one by one."""
+
+    def __init__(self, packs: Iterable[Pack]) -> None:
+        self.packs = iter(packs)
+
+    def get_next(self) -> Pack | None:
+        return next(self.packs, None)
+
+
+def quantize(graph: bytes, packs: Iterable[Pack]) -> bytes:
+    """The int8 form of a float32 graph.
+
+    Args:
+        graph: A serialized ONNX model from ``export_graph``.
+        packs: Inputs made of training texts; their activations' ranges become the scales.
+    """
+    with tempfile.TemporaryDirectory(prefix="takeroot-") as folder:
+        source, ready, done = (Path(folder) / name for name in ("a.onnx", "b.onnx", "c.onnx"))
+        source.write_bytes(graph)
+        quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
+        names = _weight_products(onnx.load(ready))
+        quiet = logging.getLogger("root")
+        level = quiet.level
+        quiet.setLevel(logging.ERROR)  # it advises a step that was just done
+        try:
+            quantize_static(
+                str(ready),
+                str(done),
+                _Packs(packs),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                activation_type=QuantType.QUInt8,
+                nodes_to_quantize=names,
+                calibrate_method=CalibrationMethod.MinMax,
+                extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
+            )
+        finally:
+            quiet.setLevel(level)
+        model = onnx.load(done)
+    quantize_tables(model)
+    return bytes(model.SerializeToString())
+
+
+def _weight_products(model: onnx.ModelProto) -> list[str]:
+    """Names of the MatMul nodes whose right side is a stored weight."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    nodes = model.graph.node
+    return [node.name for node in nodes if node.op_type == "MatMul" and node.input[1] in stored]
+
+
+def quantize_tables(model: onnx.ModelProto) -> None:
+    """Replace each float32 embedding table by int8 rows and a scale a row, in place."""
+    graph = model.graph
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        table = stored.get(node.input[0]) if node.op_type == "Gather" else None
+        if table is None or not _is_table(table):
+            nodes.append(node)
+            continue
+        rows, scales = _quantize_rows(numpy_helper.to_array(table))
+        name = table.name
+        graph.initializer.remove(table)
+        graph.initializer.append(numpy_helper.from_array(rows, f"{name}_int8"))
+        graph.initializer.append(numpy_helper.from_array(scales, f"{name}_scale"))
+        nodes += _lookup(node, name)
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _is_table(tensor: onnx.TensorProto) -> bool:
+    """Whether an initializer is a float32 matrix large enough to be worth storing as int8."""
+    large = len(tensor.dims) == 2 and int(np.prod(tensor.dims)) >= SMALLEST_TABLE
+    return large and tensor.data_type == onnx.TensorProto.FLOAT
+
+
+def _quantize_rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in int8 and their scales (V, 1); a row of zeros has scale 1."""
+    largest = np.abs(table).max(axis=1, keepdims=True)
+    scales = np.where(largest > 0, largest / 127, 1.0).astype(np.float32)
+    return np.round(table / scales).astype(np.int8), scales
+
+
+def _lookup(node: onnx.NodeProto, name: str) -> list[onnx.NodeProto]:
+    """Look up int8 rows and their scales, and multiply."""
+    ids, out = node.input[1], node.output[0]
+    make = onnx.helper.make_node
+    return [
+        make("Gather", [f"{name}_int8", ids], [f"{out}_int8"], axis=0),
+        make("Cast", [f"{out}_int8"], [f"{out}_float"], to=onnx.TensorProto.FLOAT),
+        make("Gather", [f"{name}_scale", ids], [f"{out}_scale"], axis=0),
+        make("Mul", [f"{out}_float", f"{out}_scale"], [out]),
+    ]

@@ -1,0 +1,199 @@
+"""Load a pretrained encoder from a packaged model, a folder, or (when allowed) a model hub.
+
+Only safetensors, config.json and tokenizer files are ever opened. Weights in pickle format are
+refused: reading them can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import nn
+
+from takeroot.errors import ModelError, require
+from takeroot.models.config import Architecture, read_config
+from takeroot.models.packaged import PACKAGED, known, locate
+
+WANTED = ("config.json", "*.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "model.ckpt")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """An encoder with its tokenizer.
+
+    Args:
+        name: As the recipe names it.
+        folder: Where its files are.
+        architecture: How it is built.
+        config: The checked values of its config.json.
+        encoder: Gives ``last_hidden_state`` (B, T, H).
+        tokenizer: Without padding or truncation.
+    """
+
+    name: str
+    folder: Path
+    architecture: Architecture
+    config: dict[str, Any]
+    encoder: nn.Module
+    tokenizer: Tokenizer
+
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        return int(self.config["hidden_size"])
+
+    @property
+    def tokenizer_json(self) -> bytes:
+        """The tokenizer as the bundle keeps it."""
+        plain = Tokenizer.from_str(self.tokenizer.to_str())
+        plain.no_padding()
+        plain.no_truncation()
+        return str(plain.to_str()).encode()
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest text it has positions for, special tokens included."""
+        return int(self.config["max_position_embeddings"]) - self.architecture.position_offset
+
+
+def find_folder(name: str, *, allow_download: bool = False) -> Path:
+    """The folder of a model's files.
+
+    Args:
+        name: A packaged model's name, a folder, or a hub id such as ``google-bert/bert-base``.
+        allow_download: Whether a hub may be asked.
+
+    Raises:
+        ModelError: If it is none of these, not installed, or may not be downloaded.
+    """
+    if name in PACKAGED:
+        folder = locate(name)
+        if folder is None:
+            raise ModelError(f"model {name!r} is not installed; run: takeroot models install {name}")
+        _check_weights(name, folder / "model.safetensors")
+        return folder
+    if Path(name).is_dir():
+        return Path(name)
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelError(f"model: {name!r} is neither a packaged model ({known()}) nor a folder")
+    if not allow_download:
+        raise ModelError(
+            f"model: {name!r} is neither a packaged model ({known()}) nor a folder; "
+            "if it is a hub id, add --allow-download"
+        )
+    hub = require("huggingface_hub", extra="train")
+    return Path(hub.snapshot_download(name, allow_patterns=list(WANTED)))
+
+
+def load(name: str, *, allow_download: bool = False) -> Pretrained:
+    """A pretrained encoder in float32, in evaluation mode.
+
+    Raises:
+        ModelError: If it cannot be found, is of an unknown architecture, its weights are pickled,
+            incomplete or of the wrong shape, or it has no tokenizer.
+    """
+    folder = find_folder(name, allow_download=allow_download)
+    architecture, config = read_config(folder)
+    encoder = _build(architecture, config)
+    _load_weights(encoder, _read_weights(folder), architecture, folder)
+    return Pretrained(name, folder, architecture, config, encoder.eval(), load_tokenizer(folder))
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The folder's tokenizer, without padding and truncation.
+
+    Raises:
+        ModelError: If there is neither tokenizer.json nor vocab.txt.
+    """
+    if (folder / "tokenizer.json").is_file():
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    elif (folder / "vocab.txt").is_file():
+        tokenizer = _from_vocabulary(folder)
+    else:
+        raise ModelError(f"{folder}: no tokenizer.json or vocab.txt")
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _from_vocabulary(folder: Path) -> Tokenizer:
+    """A BERT WordPiece tokenizer from vocab.txt, as older Chinese models ship it."""
+    from tokenizers.implementations import BertWordPieceTokenizer
+
+    lowercase = True
+    if (folder / "tokenizer_config.json").is_file():
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        lowercase = bool(settings.get("do_lower_case", True))
+    wordpiece = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase)
+    return Tokenizer.from_str(wordpiece.to_str())
+
+
+def _check_weights(name: str, path: Path) -> None:
+    """Refuse a packaged model whose weights are not the pinned ones."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != PACKAGED[name].sha256:
+        raise ModelError(
+            f"{path}: sha256 is {found}, expected {PACKAGED[name].sha256}; "
+            f"run: takeroot models install {name}"
+        )
+
+
+def _build(architecture: Architecture, config: dict[str, Any]) -> nn.Module:
+    """The network with random weights.
+
+    NOTE: attention is ``eager``: the fused CPU kernel's backward pass takes four times as long on
+    short texts (docs/benchmarks.md), and the plain operators export to ONNX one to one.
+    """
+    values = getattr(transformers, architecture.config)(**config)
+    values._attn_implementation = "eager"
+    kind = getattr(transformers, architecture.model)
+    return kind(values, add_pooling_layer=False) if architecture.pooler else kind(values)
+
+
+def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of the folder's safetensors files, by name."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickled = [name for name in PICKLED if (folder / name).exists()]
+        if pickled:
+            raise ModelError(
+                f"{folder / pickled[0]}: pickled weights can run code and are never read; convert "
+                'them where you trust them: python -c "import torch, safetensors.torch as s; '
+                f"s.save_file(torch.load('{pickled[0]}', weights_only=True), 'model.safetensors')\""
+            )
+        raise ModelError(f"{folder}: no model.safetensors")
+    weights: dict[str, torch.Tensor] = {}
+    for file in files:
+        try:
+            weights.update(load_file(file))
+        except Exception as error:  # safetensors raises one untyped error for every fault
+            raise ModelError(f"{file}: not a safetensors file: {error}") from error
+    return weights
+
+
+def _load_weights(
+    encoder: nn.Module, weights: dict[str, torch.Tensor], architecture: Architecture, folder: Path
+) -> None:
+    """Copy the tensors the encoder has; refuse what is missing or of another shape."""
+    prefix = architecture.prefix
+    named = {name.removeprefix(prefix): tensor.float() for name, tensor in weights.items()}
+    wanted = encoder.state_dict()
+    buffers = {name for name, _ in encoder.named_buffers()}
+    missing = [name for name in wanted if name not in named and name not in buffers]
+    if missing:
+        raise ModelError(f"{folder}: {len(missing)} tensors are missing, first {missing[0]!r}")
+    for name, tensor in wanted.items():
+        if name in named and named[name].shape != tensor.shape:
+            found, expected = tuple(named[name].shape), tuple(tensor.shape)
+            raise ModelError(f"{folder}: {name} has shape {found}, config.json says {expected}")
+    encoder.load_state_dict({name: named[name] for name in wanted if name in named}, strict=False)

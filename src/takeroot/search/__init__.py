@@ -1,0 +1,7 @@
+"""Find the method that suits the data, by measuring, and make a bundle of it."""
+
+from __future__ import annotations
+
+from takeroot.search.fit import Run, fit_recipe
+
+__all__ = ["Run", "fit_recipe"]

@@ -1,0 +1,333 @@
+"""The last step of a fit: artifact, evidence, report and bundle."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save as save_arrays
+from safetensors.torch import save as save_tensors
+
+from takeroot.bundle import BundleWriter, Outputs, Spec, load_predictor
+from takeroot.bundle.abstain import prepare
+from takeroot.bundle.cores import usable_cores
+from takeroot.bundle.decode import decode
+from takeroot.bundle.runtimes import RUNTIMES
+from takeroot.bundle.spec import InputSpec
+from takeroot.data import Dataset
+from takeroot.evaluate import Evaluation, evaluate
+from takeroot.evaluate.report import render_report
+from takeroot.export import Artifact, make
+from takeroot.machine import cpu_flags, memory_mb, processor, versions
+from takeroot.recipe import Recipe
+from takeroot.search import finetune
+from takeroot.search.abstention import Rule
+from takeroot.search.choose import Candidate
+from takeroot.search.decide import answers_of, draft_spec, evaluation_of
+from takeroot.search.finetune import Tuned
+from takeroot.search.material import Material, report_of
+from takeroot.search.tfidf import TfidfModel
+from takeroot.search.work import Judged, Work
+
+REPLAYED = 2000  # held-out rows replayed through the artifact
+
+
+@dataclass(frozen=True)
+class Made:
+    """The winner, ready to be packed.
+
+    Args:
+        best: How it was judged.
+        model: The model, trained on ``train``.
+        train: Numbers of its training rows.
+        rule: When it abstains.
+    """
+
+    best: Candidate
+    model: TfidfModel | Tuned
+    train: np.ndarray
+    rule: Rule
+
+
+def assemble(
+    work: Work,
+    found: Material,
+    candidates: Sequence[Candidate],
+    made: Made,
+    curve: dict[str, Any] | None,
+    out: Path,
+) -> dict[str, Any]:
+    """Write the bundle to ``out/bundle`` and give the summary ``fit --json`` prints."""
+    work.progress.note("exporting, and replaying the artifact on held-out rows")
+    spec = _spec(work, found, made)
+    artifact = _artifact(work, made, spec)
+    if artifact is not None:
+        kept = artifact.variant
+        changes = {"precision": kept.precision, "pack_tokens": kept.pack_tokens}
+        spec = spec.model_copy(update=changes)
+    evidence = _evidence(work, found, candidates, made, artifact, curve)
+    files = _model_files(work, made, spec, artifact)
+    evidence["metrics"]["test"] = None
+    size_mb = sum(len(data) for data in files.values()) / 1e6
+    evidence["fit"] |= {"precision": spec.precision, "artifact_mb": size_mb}
+    if found.test is not None:
+        evidence["metrics"]["test"] = _test(spec, files, made, found.test).to_json()
+    evidence["fit"]["seconds"] = round(work.clock.spent(), 1)
+    _write(out / "bundle", spec, files, made, evidence, keep_weights=work.recipe.output.weights)
+    return _summary(out / "bundle", evidence)
+
+
+def _spec(work: Work, found: Material, made: Made) -> Spec:
+    """The bundle's spec, but for precision and pack size."""
+    columns = found.columns
+    network = isinstance(made.model, Tuned)
+    settings: dict[str, Any] = {
+        "name": bundle_name(work.recipe, found.train.name),
+        "runtime": "onnx" if network else "linear",
+        "max_tokens": work.max_tokens,
+        "input": InputSpec(text=columns.text, second=columns.second, label=columns.label),
+        "abstention": made.rule.abstention,
+    }
+    if network:
+        assert work.pretrained is not None
+        architecture = work.pretrained.architecture
+        settings["position_offset"] = architecture.position_offset
+        settings["token_types"] = architecture.token_types
+    return draft_spec(work, made.best.decision, **settings)
+
+
+def bundle_name(recipe: Recipe, file: str) -> str:
+    """The recipe's name, or one made of the data file's."""
+    wanted = recipe.output.name or Path(file).stem
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in wanted.lower())
+    return kept.strip("-")[:64] or "model"
+
+
+def _artifact(work: Work, made: Made, spec: Spec) -> Artifact | None:
+    """The exported network, replayed on held-out rows; None for TF-IDF, which is served as it is."""
+    if not isinstance(made.model, Tuned):
+        return None
+    assert work.pretrained is not None
+    rows = made.best.judged.rows[:REPLAYED]
+    reference = finetune.outputs_of(work, made.model.model, rows)
+    judged = Judged(rows, reference)
+
+    def hits(outputs: Outputs) -> np.ndarray:
+        return row_hits(work, Judged(judged.rows, outputs))
+
+    return make(
+        made.model.model,
+        spec,
+        work.pretrained.tokenizer_json,
+        finetune.encode(work, made.train[:: max(1, len(made.train) // 1000)]).rows,
+        [work.rows[k].input for k in rows],
+        reference,
+        hits,
+        precision=work.recipe.compress.precision,
+        max_drop=work.recipe.compress.max_drop,
+    )
+
+
+def row_hits(work: Work, judged: Judged) -> np.ndarray:
+    """How much of each judged row is right (N,): its label, its labels, or its words."""
+    rows = work.pick(judged.rows)
+    if work.task.name == "tag":
+        found = finetune.encode(work, judged.rows)
+        tags: list[list[int]] = [[] for _ in rows]
+        for owner, row in zip(found.owners, found.rows, strict=True):
+            tags[owner] += list(row.target)  # type: ignore[arg-type]
+        return np.array(
+            [
+                float((logits.argmax(axis=1) == np.array(gold)).mean()) if gold else 1.0
+                for logits, gold in zip(judged.outputs.logits, tags, strict=True)
+            ]
+        )
+    logits, gold = np.asarray(judged.outputs.logits), np.array(work.task.targets(rows))
+    if gold.ndim == 1:
+        return np.asarray(logits.argmax(axis=1) == gold, np.float64)
+    return np.asarray(((logits > 0) == gold).mean(axis=1), np.float64)
+
+
+def _model_files(
+    work: Work, made: Made, spec: Spec, artifact: Artifact | None
+) -> dict[str, bytes]:
+    """The files that determine answers, but for bundle.json."""
+    files: dict[str, bytes] = {}
+    if isinstance(made.model, TfidfModel):
+        features, linear = made.model.features, made.model.linear
+        files["features.json"] = json.dumps(features.to_json(), ensure_ascii=False).encode()
+        arrays = {
+            "coef": linear.weights.astype(np.float16),
+            "intercept": linear.intercept,
+            "idf": features.idf,
+        }
+        files["linear.safetensors"] = save_arrays(arrays)
+    else:
+        assert artifact is not None and work.pretrained is not None
+        files["model.onnx"] = artifact.variant.graph
+        files["tokenizer.json"] = work.pretrained.tokenizer_json
+    if made.rule.reference:
+        files["reference.safetensors"] = save_arrays(made.rule.reference)
+    return files
+
+
+def _test(spec: Spec, files: Mapping[str, bytes], made: Made, test: Dataset) -> Evaluation:
+    """The artifact's answers to the test rows, evaluated: the only look at them."""
+    inputs = [row.input for row in test.examples]
+    runtime = RUNTIMES[spec.runtime](spec, files.__getitem__, threads=usable_cores())
+    reference = {}
+    if spec.abstention is not None:
+        reference = prepare(spec.abstention.method, made.rule.reference)
+    answers = decode(spec, runtime.run(inputs), reference, inputs)
+    gold = [row.label for row in test.examples]
+    return evaluate(spec.task, spec.labels, answers, gold, inputs)
+
+
+def _evidence(
+    work: Work,
+    found: Material,
+    candidates: Sequence[Candidate],
+    made: Made,
+    artifact: Artifact | None,
+    curve: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Everything that was measured, by the names the report knows."""
+    best = made.best
+    spec = draft_spec(work, best.decision, abstention=made.rule.abstention)
+    reference = made.rule.reference
+    if made.rule.abstention is not None:
+        reference = prepare(made.rule.abstention.method, reference)
+    valid = evaluation_of(work, best.judged, spec, reference)
+    tokenizer = work.pretrained.tokenizer if work.pretrained is not None else None
+    evidence: dict[str, Any] = {
+        "metrics": {"valid": valid.to_json()},
+        "fit": {
+            "name": bundle_name(work.recipe, found.train.name),
+            "task": work.task.name,
+            "method": best.method,
+            "model": work.recipe.model if best.method != "tfidf" else None,
+            "preset": work.recipe.fit.preset,
+            "rows_train": len(made.train),
+            "rows_valid": len(best.judged.rows),
+            "rows_test": len(found.test.examples) if found.test is not None else 0,
+            "labels": len(work.task.labels),
+            "cross_validated": work.folded,
+            "notes": list(found.columns.notes),
+        },
+        "candidates": [_candidate(each, best) for each in candidates],
+        "calibration": best.decision.evidence,
+        "abstention": made.rule.evidence,
+        "data": report_of(found, tokenizer, work.max_tokens, _out_of_fold(work, best)).to_json(),
+        "recipe": work.recipe.model_dump(mode="json"),
+        "environment": environment(),
+    }
+    if curve is not None:
+        evidence["learning_curve"] = curve
+    if artifact is not None:
+        evidence["parity"] = artifact.evidence
+    if isinstance(made.model, Tuned) and made.model.history.steps:
+        evidence["progress"] = asdict(made.model.history)
+    return evidence
+
+
+def _out_of_fold(work: Work, best: Candidate) -> np.ndarray | None:
+    """Out-of-fold probabilities of all rows, where the candidates were cross-validated."""
+    if len(best.judged.rows) < len(work.rows) or work.task.name not in ("classify", "pair"):
+        return None
+    spec = draft_spec(work, best.decision)
+    answers = answers_of(work, best.judged, spec, {})
+    return np.array([list(answer.probabilities.values()) for answer in answers])
+
+
+def _candidate(each: Candidate, best: Candidate) -> dict[str, Any]:
+    """A candidate as the report lists it."""
+    evaluation = each.evaluation.to_json()
+    metric = each.evaluation.metric
+    return {
+        "method": each.method,
+        "seconds": round(each.seconds, 1),
+        "metric": metric,
+        "valid": each.score,
+        "interval": evaluation["intervals"][metric],
+        "chosen": each is best,
+        "note": each.note,
+    }
+
+
+def environment() -> dict[str, Any]:
+    """What the figures were measured with."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "packages": versions(),
+        "processor": processor(),
+        "cpu_flags": cpu_flags(),
+        "cores": usable_cores(),
+        "memory_mb": memory_mb(),
+    }
+
+
+def peak_rss_mb() -> int:
+    """The most memory this process has held, in MB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _write(
+    folder: Path,
+    spec: Spec,
+    files: Mapping[str, bytes],
+    made: Made,
+    evidence: dict[str, Any],
+    *,
+    keep_weights: bool,
+) -> None:
+    """Write the bundle, and open it once as a user would."""
+    with BundleWriter(folder, created=evidence["environment"]["created"]) as writer:
+        writer.write_spec(spec)
+        for name, data in files.items():
+            writer.write_bytes(name, data)
+        if keep_weights and isinstance(made.model, Tuned):
+            state = {name: tensor.contiguous() for name, tensor in made.model.model.state_dict().items()}
+            writer.write_bytes("weights/model.safetensors", save_tensors(state))
+            writer.write_json("weights/config.json", {"format": 1, "model": evidence["fit"]["model"]})
+        for name, value in evidence.items():
+            writer.write_json(f"evidence/{name}.json", value)
+        writer.write_bytes("report.html", render_report(evidence).encode())
+    load_predictor(folder, threads=1)
+
+
+def _summary(bundle: Path, evidence: dict[str, Any]) -> dict[str, Any]:
+    """What ``fit --json`` prints."""
+    fit, parity = evidence["fit"], evidence.get("parity", {})
+    return {
+        "bundle": str(bundle),
+        "method": fit["method"],
+        "task": fit["task"],
+        "seconds": fit["seconds"],
+        "peak_rss_mb": peak_rss_mb(),
+        "valid": _short(evidence["metrics"]["valid"]),
+        "test": _short(evidence["metrics"]["test"]),
+        "candidates": [
+            {key: each[key] for key in ("method", "seconds", "valid")}
+            for each in evidence["candidates"]
+        ],
+        "parity": {
+            key: parity.get(key) for key in ("label_agreement", "max_probability_difference")
+        },
+        "artifact_mb": round(fit["artifact_mb"], 2),
+        "precision": fit["precision"],
+    }
+
+
+def _short(evaluation: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An evaluation's figures, without its tables."""
+    if evaluation is None:
+        return None
+    return {k: v for k, v in evaluation.items() if not isinstance(v, list)}

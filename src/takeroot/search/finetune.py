@@ -1,0 +1,129 @@
+"""Full fine-tuning from the solved head.
+
+A head solved on the frozen encoder is where the network starts, so that the first gradients carry
+information instead of noise (Kumar et al. 2022, arXiv:2202.10054, "linear probing then
+fine-tuning"). The embedding tables stay as they are: they hold half of the parameters, most of
+their rows are never seen in training, and leaving them out halves the optimizer's work.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from takeroot.bundle import Outputs
+from takeroot.models.text_model import TextModel
+from takeroot.search import probe as probes
+from takeroot.search.probe import Probe
+from takeroot.search.work import Judged, Part, Work, gather
+from takeroot.tasks import Encoding, encode_examples
+from takeroot.train import History, TrainConfig, train
+from takeroot.train.outputs import network_outputs
+
+PASSES = 36_000  # rows seen in all: fewer rows are seen more often
+FEWEST_EPOCHS, MOST_EPOCHS = 2, 8
+TAG_EPOCHS = 6
+LEARNING_RATE = 2e-4
+FEW_LEARNING_RATE = 5e-5
+SMOOTHING = 0.1  # of the targets, unless the recipe says otherwise
+TAG_LEARNING_RATE = 2e-4
+CONTRASTIVE = 0.5  # weight of the contrastive loss where labels are few
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A fine-tuned network and how its training went."""
+
+    model: TextModel
+    history: History
+
+
+def configure(work: Work, dtype: torch.dtype, rows: int) -> TrainConfig:
+    """The training settings: the recipe's, and defaults by the number of rows."""
+    fit = work.recipe.fit
+    few = rows < 20 * len(work.task.labels) and work.task.name == "classify"
+    rate = FEW_LEARNING_RATE if few else LEARNING_RATE
+    epochs: float = min(max(round(PASSES / rows), FEWEST_EPOCHS), MOST_EPOCHS)
+    if work.task.name == "tag":
+        rate, epochs = TAG_LEARNING_RATE, TAG_EPOCHS
+    rate = fit.learning_rate or rate
+    return TrainConfig(
+        epochs=fit.epochs or epochs,
+        learning_rate=rate,
+        head_learning_rate=rate if work.task.pooled else 10 * rate,
+        batch_size=fit.batch_size,
+        accumulate=fit.accumulate,
+        weight_decay=fit.weight_decay,
+        warmup_share=fit.warmup_share,
+        schedule=fit.schedule,
+        clip=fit.clip,
+        dropout=fit.dropout or 0.0,
+        contrastive=CONTRASTIVE if few else 0.0,
+        patience=fit.patience,
+        precision=dtype,
+        seed=fit.seed,
+    )
+
+
+def fine_tune(
+    work: Work, probe: Probe | None, part: Part, config: TrainConfig, stage: str
+) -> Tuned:
+    """A network trained on a part's training rows.
+
+    Args:
+        work: The material; its encoder is copied, not changed.
+        probe: Where the head starts, or None for a random one.
+        part: Its judged rows decide early stopping, where the recipe asks for it.
+        config: How.
+        stage: What the progress report calls it.
+    """
+    assert work.pretrained is not None
+    torch.manual_seed(config.seed)
+    pretrained = replace(work.pretrained, encoder=copy.deepcopy(work.pretrained.encoder))
+    model = probes.build(pretrained, work.task)
+    if probe is not None:
+        probes.put_head(model, probes.solve_head(work, probe, part.train))
+    embeddings = model.encoder.embeddings
+    assert isinstance(embeddings, nn.Module)
+    for parameter in embeddings.parameters():
+        parameter.requires_grad_(False)
+    rows = encode(work, part.train).rows
+    valid = encode(work, part.judge).rows if config.patience is not None else ()
+    history = train(
+        model, work.task, rows, config, valid=valid, progress=work.progress, stage=stage
+    )
+    return Tuned(model, history)
+
+
+def encode(work: Work, rows: np.ndarray) -> Encoding:
+    """Some rows as the network takes them."""
+    assert work.pretrained is not None
+    return encode_examples(
+        work.task, work.pretrained.tokenizer, work.pick(rows), work.max_tokens
+    )
+
+
+def outputs_of(work: Work, model: TextModel, rows: np.ndarray) -> Outputs:
+    """The network's float32 outputs for some rows."""
+    return network_outputs(model, encode(work, rows))
+
+
+def judge(
+    work: Work, probe: Probe | None, dtype: torch.dtype, budget_s: float | None, parts: int
+) -> tuple[Judged, Tuned]:
+    """Train and judge on the first ``parts`` parts; also the last network trained."""
+    outputs, tuned = [], None
+    chosen = work.parts[:parts]
+    for number, part in enumerate(chosen, start=1):
+        config = configure(work, dtype, len(part.train))
+        if budget_s is not None:
+            config = replace(config, budget_s=budget_s / parts)
+        stage = "fine-tuning" if parts == 1 else f"fine-tuning {number}/{parts}"
+        tuned = fine_tune(work, probe, part, config, stage)
+        outputs.append(outputs_of(work, tuned.model, part.judge))
+    assert tuned is not None
+    return gather(chosen, outputs), tuned

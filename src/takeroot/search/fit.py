@@ -1,0 +1,289 @@
+"""``fit``: from a recipe to a verified bundle.
+
+Read and check the rows; judge candidates on rows they have not seen, cheapest first and within the
+time limit; keep the best; calibrate it and choose when it abstains; export it, replay the artifact
+against the network, and write the bundle with all evidence.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from takeroot.data import Table
+from takeroot.errors import OutOfMemoryError, RecipeError
+from takeroot.models.load import Pretrained, load
+from takeroot.recipe import Recipe
+from takeroot.search import abstention, finetune, material as materials, probe as probes, tfidf
+from takeroot.search.abstention import Rule
+from takeroot.search.assemble import Made, assemble
+from takeroot.search.choose import Candidate, candidate, choose
+from takeroot.search.finetune import Tuned
+from takeroot.search.learning_curve import learning_curve
+from takeroot.search.material import Material
+from takeroot.search.probe import Probe
+from takeroot.search.tfidf import TfidfModel
+from takeroot.search.work import Clock, Part, Work
+from takeroot.tasks import TASKS, Task
+from takeroot.train import Progress, Silent
+from takeroot.train import precision as precisions
+
+EXPORT_S = 25.0  # kept back for export, replay and report
+REFIT_SHARE = 0.5  # of the training time, kept for the last training on all rows
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished fit.
+
+    Args:
+        path: The run's folder.
+        bundle: The bundle in it.
+        summary: What ``fit --json`` prints.
+    """
+
+    path: Path
+    bundle: Path
+    summary: dict[str, Any]
+
+
+@dataclass
+class Tried:
+    """The candidates so far, and what of their work the winner needs again."""
+
+    candidates: list[Candidate]
+    probe: Probe | None = None
+    tuned: Tuned | None = None
+
+
+def fit_recipe(
+    recipe: Recipe,
+    out: Path,
+    *,
+    table: Table | None = None,
+    test: Table | None = None,
+    progress: Progress | None = None,
+    allow_download: bool = False,
+) -> Run:
+    """Make a bundle in the folder ``out``.
+
+    Args:
+        recipe: What to do.
+        out: The run's folder; the bundle is written to ``out/bundle``.
+        table: Labelled rows, in place of the recipe's file.
+        test: Test rows, in place of the recipe's file.
+        progress: Where to report to.
+        allow_download: Whether a model hub may be asked for the encoder.
+
+    Raises:
+        DataError: If the rows cannot be read or learnt from.
+        ModelError: If the encoder cannot be used.
+        RecipeError: If settings contradict each other or the data.
+        OutOfMemoryError: If memory runs out.
+    """
+    show = progress or Silent()
+    clock = Clock(recipe.fit.time_limit_s)
+    try:
+        found = materials.gather(recipe, table, test, show)
+        work = _work(recipe, found, show, clock, allow_download)
+        tried = _try(work)
+        best = choose(work, tried.candidates)
+        made = _make(work, found, tried, best)
+        return _finish(work, found, tried, best, made, Path(out))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "not enough memory" in str(error):
+            raise OutOfMemoryError(
+                "out of memory; try a smaller fit.batch_size or fit.max_tokens"
+            ) from error
+        raise
+
+
+def _work(
+    recipe: Recipe, found: Material, show: Progress, clock: Clock, allow_download: bool
+) -> Work:
+    """The rows and the encoder, if it can read them."""
+    rows = found.train.examples
+    task_name = found.columns.task
+    task = _task(recipe, task_name, found.labels)
+    pretrained, max_tokens = None, materials.LONGEST
+    if recipe.fit.method != "tfidf":
+        pretrained = _encoder(recipe, found, show, allow_download)
+    if pretrained is not None:
+        max_tokens = materials.tokens_to_read(
+            recipe, pretrained.tokenizer, rows, pretrained.max_tokens
+        )
+    parts = materials.parts_of(recipe, rows, task_name)
+    return Work(recipe, task, rows, parts, pretrained, max_tokens, show, clock)
+
+
+def _task(recipe: Recipe, name: str, labels: tuple[str, ...]) -> Task:
+    """The task with the recipe's settings."""
+    smoothing = recipe.fit.label_smoothing
+    if smoothing is None:
+        smoothing = finetune.SMOOTHING if name in ("classify", "pair") else 0.0
+    return TASKS[name](labels=labels, name=name, smoothing=smoothing)
+
+
+def _encoder(
+    recipe: Recipe, found: Material, show: Progress, allow_download: bool
+) -> Pretrained | None:
+    """The encoder, or None where it cannot read the texts and TF-IDF can stand in.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+    """
+    pretrained = load(recipe.model, allow_download=allow_download)
+    unknown = materials.unknown_share(pretrained.tokenizer, found.train.examples)
+    if unknown <= materials.UNREADABLE:
+        return pretrained
+    message = f"{recipe.model} cannot read these texts: {unknown:.0%} of their tokens are unknown"
+    if recipe.fit.method != "auto" or found.columns.task == "tag":
+        show.note(f"warning: {message}; name an encoder for their language with model:")
+        return pretrained
+    show.note(f"warning: {message}; only TF-IDF is tried; model: may name another encoder")
+    return None
+
+
+def _try(work: Work) -> Tried:
+    """Judge the candidates the recipe allows, cheapest first, while time lasts."""
+    methods = _methods(work)
+    dtype = precisions.choose(work.recipe.fit.precision)
+    tried = Tried([])
+    for method in methods:
+        started = time.monotonic()
+        note = ""
+        if method == "tfidf":
+            judged = tfidf.judge(work)
+        elif method == "probe":
+            tried.probe = probes.prepare(work, dtype)
+            judged = probes.judge(work, tried.probe)
+        else:
+            if tried.probe is None and work.task.pooled:
+                tried.probe = probes.prepare(work, dtype)
+            budget = _training_budget(work)
+            if budget is not None and budget < 0 and tried.candidates:
+                work.progress.note(f"{method} was not tried: the time limit leaves no room for it")
+                continue
+            judged, tried.tuned = finetune.judge(work, tried.probe, dtype, budget, 1)
+        seconds = time.monotonic() - started
+        found = candidate(work, method, seconds, judged, note)
+        work.progress.note(f"{method}: {work.task.metric} {found.score:.4f} in {seconds:.0f} s")
+        tried.candidates.append(found)
+    return tried
+
+
+def _methods(work: Work) -> list[str]:
+    """The methods to try, cheapest first.
+
+    Raises:
+        RecipeError: If the method asked for does not fit the task.
+    """
+    wanted = work.recipe.fit.method
+    if work.task.name == "tag":
+        if wanted not in ("auto", "full"):
+            raise RecipeError(f"fit.method: {wanted!r} does not do task tag; allowed: auto, full")
+        return ["full"]
+    if wanted != "auto":
+        return [wanted]
+    if work.pretrained is None:
+        return ["tfidf"]
+    return ["tfidf", "probe"] + (["full"] if work.recipe.fit.preset != "fast" else [])
+
+
+def _training_budget(work: Work) -> float | None:
+    """Seconds fine-tuning may take now; cross-validation keeps some for the last training."""
+    left = work.clock.left(EXPORT_S)
+    if left is None:
+        return None
+    return left * (1 - REFIT_SHARE) if work.folded else left
+
+
+def _make(work: Work, found: Material, tried: Tried, best: Candidate) -> Made:
+    """The winner, trained on all its rows, with calibration and the rule for abstaining."""
+    every = Part(np.arange(len(work.rows)), np.arange(len(work.rows)))
+    final = every if work.folded else work.parts[0]
+    train = final.train
+    model: TfidfModel | Tuned
+    if best.method == "tfidf":
+        rows = work.pick(train)
+        model = tfidf.fit(work.task, rows, tfidf.row_weights(work, rows))
+    elif best.method == "probe":
+        assert tried.probe is not None and work.pretrained is not None
+        network = probes.build(work.pretrained, work.task)
+        probes.put_head(network, probes.solve_head(work, tried.probe, train))
+        model = Tuned(network, finetune.History())
+    else:
+        assert tried.tuned is not None
+        model = _refit(work, tried, final) if work.folded else tried.tuned
+    rule = _rule(work, tried, best, model, train)
+    return Made(best, model, train, rule)
+
+
+def _refit(work: Work, tried: Tried, final: Part) -> Tuned:
+    """Fine-tune once more, on all rows."""
+    dtype = precisions.choose(work.recipe.fit.precision)
+    config = finetune.configure(work, dtype, len(final.train))
+    config = replace(config, budget_s=work.clock.left(EXPORT_S), patience=None)
+    return finetune.fine_tune(work, tried.probe, final, config, "fine-tuning on all rows")
+
+
+def _rule(
+    work: Work, tried: Tried, best: Candidate, model: TfidfModel | Tuned, train: np.ndarray
+) -> Rule:
+    """When the model abstains."""
+    settings = work.recipe.abstain
+    if settings.method == "none" or work.task.name not in ("classify", "pair"):
+        return Rule(None, {}, {})
+    labels = np.array(work.task.targets(work.rows))
+    method, compared = settings.method, {}
+    vectors = None if tried.probe is None else tried.probe.vectors
+    if method == "auto":
+        method = abstention.DEFAULT
+        if vectors is not None and best.method != "tfidf" and labels.max() + 1 >= abstention.FEWEST_LABELS:
+            compared = abstention.compare_by_leaving_out(work, tried.probe, labels)
+            method = max(compared, key=lambda name: compared[name]["auroc"])
+    if best.method == "tfidf" and method in ("mahalanobis", "knn"):
+        raise RecipeError(f"abstain.method: {method!r} needs an encoder; the best model is TF-IDF")
+    reference: dict[str, np.ndarray] = {}
+    if isinstance(model, Tuned) and method in ("mahalanobis", "knn"):
+        hidden = finetune.outputs_of(work, model.model, train).embedding
+        assert hidden is not None
+        reference = abstention.reference_arrays(method, hidden, labels[train], work.recipe.fit.seed)
+    return abstention.rule_for(
+        method, best.judged.outputs, reference, settings.reject_share, compared
+    )
+
+
+def _finish(
+    work: Work, found: Material, tried: Tried, best: Candidate, made: Made, out: Path
+) -> Run:
+    """Evidence, export, bundle."""
+    curve = None
+    if best.method != "full" or tried.probe is not None:
+        curve = _curve(work, tried)
+    return Run(out, out / "bundle", assemble(work, found, tried.candidates, made, curve, out))
+
+
+def _curve(work: Work, tried: Tried) -> dict[str, Any] | None:
+    """The learning curve of the cheapest fitting candidate."""
+    if work.task.name == "tag" or work.recipe.fit.preset == "fast":
+        return None
+
+    def score(rows: np.ndarray, judged: np.ndarray) -> float:
+        gold = np.array(work.task.targets(work.pick(judged)))
+        if tried.probe is None:
+            model = tfidf.fit(work.task, work.pick(rows))
+            logits = np.asarray(model.outputs(work.pick(judged)).logits)
+        else:
+            logits = probes.solve_head(work, tried.probe, rows).logits(tried.probe.vectors[judged])
+        if gold.ndim == 2:
+            from takeroot.tasks.multilabel import best_macro_f1
+
+            return best_macro_f1(logits, gold)
+        return float((logits.argmax(axis=1) == gold).mean())
+
+    return learning_curve(work.task, work.parts, score, work.recipe.fit.seed)

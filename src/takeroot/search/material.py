@@ -1,0 +1,174 @@
+"""From a recipe to rows: read, name columns, check, split; refuse what cannot be learnt from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from takeroot.data import Columns, Dataset, Example, Table, build, infer, label_names, names_of, read
+from takeroot.data.check import DataReport, check
+from takeroot.data.lengths import token_use
+from takeroot.data.limits import Limits
+from takeroot.data.split import split
+from takeroot.errors import DataError
+from takeroot.recipe import Recipe
+from takeroot.search.work import FEW_ROWS, Part, cross_validation
+from takeroot.train import Progress
+
+UNREADABLE = 0.2  # share of unknown tokens from which an encoder is not tried
+SHORTEST, LONGEST = 16, 256  # tokens read of a text when the recipe does not say
+SAMPLE = 2000  # texts looked at to choose how many tokens are read
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a recipe's files hold.
+
+    Args:
+        train: The labelled rows.
+        test: The rows of the test file, or None.
+        labels: Every label of the labelled rows, sorted.
+    """
+
+    train: Dataset
+    test: Dataset | None
+    labels: tuple[str, ...]
+
+    @property
+    def columns(self) -> Columns:
+        """Which column is what."""
+        return self.train.columns
+
+
+def gather(
+    recipe: Recipe, table: Table | None, test: Table | None, progress: Progress
+) -> Material:
+    """Read the recipe's files (or take the tables given) and check that they can be learnt from.
+
+    Raises:
+        DataError: If there are fewer than two classes, a class of the test file is unknown, or a
+            file cannot be read.
+    """
+    train = _dataset(recipe, _table(recipe, recipe.data.path, table), None, progress)
+    for note in train.columns.notes:
+        progress.note(note)
+    held = None
+    if test is not None or recipe.data.test is not None:
+        held = _dataset(recipe, _table(recipe, recipe.data.test, test), train.columns, progress)
+    labels = label_names(train.examples)
+    _check_labels(train, labels)
+    if held is not None:
+        _check_test(held, labels)
+    return Material(train, held, labels)
+
+
+def parts_of(recipe: Recipe, rows: tuple[Example, ...], task: str) -> tuple[Part, ...]:
+    """One held-out part, or folds where rows are few.
+
+    Raises:
+        DataError: If no row can be held out.
+    """
+    if len(rows) < FEW_ROWS and recipe.data.split_by is None and task != "tag":
+        return cross_validation(rows, recipe.fit.seed)
+    found = split(
+        rows, seed=recipe.fit.seed, valid_share=recipe.data.valid_share, by=recipe.data.split_by
+    )
+    number = {id(row): place for place, row in enumerate(rows)}
+    train, valid = (
+        np.array([number[id(row)] for row in part], np.int64) for part in (found.train, found.valid)
+    )
+    return (Part(train, valid),)
+
+
+def tokens_to_read(
+    recipe: Recipe, tokenizer: Tokenizer, rows: tuple[Example, ...], longest: int
+) -> int:
+    """How many tokens of a text the model reads: what nearly all texts have, or as asked."""
+    if recipe.fit.max_tokens is not None:
+        return min(recipe.fit.max_tokens, longest)
+    use = token_use(rows[:: max(1, len(rows) // SAMPLE)], tokenizer, None)
+    wanted = int(np.ceil(use.longest / 8) * 8)
+    return min(max(wanted, SHORTEST), LONGEST, longest)
+
+
+def unknown_share(tokenizer: Tokenizer, rows: tuple[Example, ...]) -> float:
+    """Share of the rows' tokens that the tokenizer does not know."""
+    return token_use(rows[:: max(1, len(rows) // SAMPLE)], tokenizer, None).unknown_share
+
+
+def report_of(
+    material: Material, tokenizer: Tokenizer | None, max_tokens: int,
+    probabilities: np.ndarray | None,
+) -> DataReport:
+    """The data report, with label errors where out-of-fold probabilities are at hand."""
+    return check(
+        material.train,
+        test=material.test,
+        probabilities=probabilities,
+        tokenizer=tokenizer,
+        max_tokens=max_tokens if tokenizer is not None else None,
+    )
+
+
+def _table(recipe: Recipe, path: str | None, table: Table | None) -> Table:
+    """The given table, or the file's."""
+    if table is not None:
+        return table
+    if path is None:
+        raise DataError("data.path: no labelled file was given")
+    data = recipe.data
+    settings: dict[str, Any] = {"encoding": data.encoding, "limits": Limits()}
+    if data.header is not None:
+        settings["header"] = data.header
+    return read(Path(path), **settings)
+
+
+def _dataset(
+    recipe: Recipe, table: Table, known: Columns | None, progress: Progress
+) -> Dataset:
+    """The usable rows of a table, by the recipe's columns or the training file's."""
+    data = recipe.data
+    columns = infer(
+        table,
+        task=recipe.task if known is None else known.task,
+        text=data.text if known is None else known.text,
+        label=data.label if known is None else known.label,
+        second=data.second if known is None else known.second,
+        group=data.group if known is None else None,
+        time=data.time if known is None else None,
+    )
+    found = build(table, columns, missing=data.missing, max_chars=data.max_chars)
+    if found.rejects:
+        first = found.rejects[0]
+        progress.note(
+            f"{found.name}: {len(found.rejects)} of {found.rows_in} rows cannot be used; "
+            f"line {first.line}: {first.reason}"
+        )
+    return found
+
+
+def _check_labels(train: Dataset, labels: tuple[str, ...]) -> None:
+    """Refuse rows from which nothing can be told apart."""
+    need = 1 if train.columns.task == "tag" else 2
+    if len(labels) < need:
+        found = f"only {labels[0]!r}" if labels else "none"
+        raise DataError(
+            f"{train.name}: column {train.columns.label!r} holds {found}; "
+            f"need {need} or more different labels"
+        )
+
+
+def _check_test(test: Dataset, labels: tuple[str, ...]) -> None:
+    """Refuse test rows whose label no training row has."""
+    known = set(labels)
+    for example in test.examples:
+        for name in names_of(example):
+            if name not in known:
+                shown = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
+                raise DataError(
+                    f"{example.source}: label {name!r} is in no training row; known: {shown}"
+                )

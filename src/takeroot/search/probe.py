@@ -1,0 +1,132 @@
+"""The frozen encoder with a solved head: seconds of work, and the start of fine-tuning.
+
+With few labels the label names are training rows, too ("card_arrival" is read as the text "card
+arrival"), if cross-validation finds that they help: a name is what a person would go by. The
+penalty C is chosen by the same judged rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from takeroot.bundle import Outputs
+from takeroot.data import Example
+from takeroot.metrics.calibration import binary_nll, nll
+from takeroot.models.load import Pretrained
+from takeroot.models.text_model import TextModel
+from takeroot.search.tfidf import row_weights, target_matrix
+from takeroot.search.work import Judged, Work, gather
+from takeroot.tasks import Task, encode_examples
+from takeroot.train.embed import embed
+from takeroot.train.logistic import Linear, solve
+
+PENALTIES = (3.0, 10.0, 30.0, 100.0)
+MANY_ROWS = 5000  # beyond, the choice of C hardly matters and each try takes seconds
+PENALTIES_OF_MANY = (10.0, 30.0)
+NAMED_ROWS = 50  # rows a label up to which label names are tried as training rows
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Text vectors of all rows, and how the head is solved.
+
+    Args:
+        vectors: (N, H), by row number.
+        names: Vectors of the label names (K, H), or None where they are not used.
+        c: Inverse strength of the penalty.
+    """
+
+    vectors: np.ndarray
+    names: np.ndarray | None
+    c: float
+
+
+def build(pretrained: Pretrained, task: Task) -> TextModel:
+    """The network on an untrained head."""
+    head = task.head(pretrained.hidden_size)
+    return TextModel(
+        pretrained.encoder,
+        head,
+        pooled=task.pooled,
+        token_types=pretrained.architecture.token_types,
+    ).eval()
+
+
+def vectors_of(work: Work, examples: Sequence[Example], dtype: torch.dtype) -> np.ndarray:
+    """Vectors (N, H) of unit length of some rows by the frozen encoder."""
+    assert work.pretrained is not None
+    found = encode_examples(work.task, work.pretrained.tokenizer, examples, work.max_tokens)
+
+    def report(done: int, total: int) -> None:
+        work.progress.step("embedding", done, total, {})
+
+    return embed(build(work.pretrained, work.task), found.rows, dtype=dtype, on_rows=report)
+
+
+def prepare(work: Work, dtype: torch.dtype) -> Probe:
+    """Embed all rows, and choose penalty and use of the label names by the judged rows."""
+    vectors = vectors_of(work, work.rows, dtype)
+    names = None
+    if work.task.name != "multilabel" and len(work.rows) <= NAMED_ROWS * len(work.task.labels):
+        spoken = [Example(spoken_name(label), label) for label in work.task.labels]
+        if work.task.name == "classify":
+            names = vectors_of(work, spoken, dtype)
+    penalties = PENALTIES if len(work.rows) <= MANY_ROWS else PENALTIES_OF_MANY
+    uses = [None] if names is None else [None, names]
+    tried = [Probe(vectors, used, c) for used in uses for c in penalties]
+    losses = [_loss(work, probe) for probe in tried]
+    return tried[int(np.argmin(losses))]
+
+
+def solve_head(work: Work, probe: Probe, rows: np.ndarray, start: Linear | None = None) -> Linear:
+    """The head of some training rows, given by number."""
+    examples = work.pick(rows)
+    features, targets = probe.vectors[rows], target_matrix(work.task, examples)
+    weights = row_weights(work, examples)
+    if probe.names is not None:
+        features = np.concatenate([features, probe.names])
+        targets = np.concatenate([targets, np.eye(len(work.task.labels), dtype=np.float32)])
+        if weights is not None:
+            weights = np.concatenate([weights, np.ones(len(work.task.labels), np.float32)])
+    return solve(features, targets, probe.c, row_weights=weights, start=start)
+
+
+def judge(work: Work, probe: Probe) -> Judged:
+    """Solve and judge on every part."""
+    outputs = []
+    for part in work.parts:
+        vectors = probe.vectors[part.judge]
+        outputs.append(Outputs(solve_head(work, probe, part.train).logits(vectors), vectors))
+    return gather(work.parts, outputs)
+
+
+def put_head(model: TextModel, head: Linear) -> None:
+    """Copy a solved head into the network."""
+    layer = model.head
+    assert isinstance(layer, nn.Linear)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(head.weights.T.copy()))
+        layer.bias.copy_(torch.from_numpy(head.intercept))
+
+
+def spoken_name(label: str) -> str:
+    """A label's name as words: separators and camel case become spaces."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label)
+    return re.sub(r"[\W_]+", " ", spaced).strip() or label
+
+
+def _loss(work: Work, probe: Probe) -> float:
+    """Mean negative log-likelihood of the judged rows; wrong answers weigh more than doubt."""
+    judged = judge(work, probe)
+    logits = np.asarray(judged.outputs.logits)
+    targets = np.array(work.task.targets(work.pick(judged.rows)))
+    if targets.ndim == 2:
+        return binary_nll(logits, targets)
+    wrong = float((logits.argmax(axis=1) != targets).mean())
+    return wrong + 0.1 * nll(logits, targets)

@@ -1,0 +1,118 @@
+"""What every candidate is given: the rows, how they are judged, and how much time is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from takeroot.bundle import Outputs
+from takeroot.data import Example, folds
+from takeroot.models.load import Pretrained
+from takeroot.recipe import Recipe
+from takeroot.tasks import Task
+from takeroot.train import Progress
+
+FEW_ROWS = 2000  # below, rows are too precious to hold out: candidates are cross-validated
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time limit of a run.
+
+    Args:
+        limit_s: Seconds for the whole run, or None.
+        started: ``time.monotonic()`` at its start.
+    """
+
+    limit_s: float | None
+    started: float = field(default_factory=time.monotonic)
+
+    def spent(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def left(self, reserve_s: float = 0.0) -> float | None:
+        """Seconds left when ``reserve_s`` are kept for later; None without a limit."""
+        return None if self.limit_s is None else self.limit_s - self.spent() - reserve_s
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows to train on and rows to judge by, as numbers into ``Work.rows``."""
+
+    train: np.ndarray
+    judge: np.ndarray
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run's material.
+
+    Args:
+        recipe: The resolved recipe.
+        task: What is learnt.
+        rows: All labelled rows but the test's.
+        parts: One held-out part, or the folds of a cross-validation.
+        pretrained: The encoder, or None where it is not to be used.
+        max_tokens: What the encoder reads of a text.
+        progress: Where to report to.
+        clock: The time limit.
+    """
+
+    recipe: Recipe
+    task: Task
+    rows: tuple[Example, ...]
+    parts: tuple[Part, ...]
+    pretrained: Pretrained | None
+    max_tokens: int
+    progress: Progress
+    clock: Clock
+
+    @property
+    def folded(self) -> bool:
+        """Whether candidates are cross-validated, and the chosen one trained on all rows after."""
+        return len(self.parts) > 1
+
+    def pick(self, numbers: Sequence[int] | np.ndarray) -> list[Example]:
+        """Some of the rows."""
+        return [self.rows[k] for k in numbers]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a candidate says about rows it has not seen.
+
+    Args:
+        rows: Their numbers, rising.
+        outputs: In that order.
+    """
+
+    rows: np.ndarray
+    outputs: Outputs
+
+
+def cross_validation(rows: Sequence[Example], seed: int) -> tuple[Part, ...]:
+    """The folds, stratified by class."""
+    fold = folds(rows, min(FOLDS, len(rows)), seed)
+    parts = [Part(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
+    return tuple(part for part in parts if len(part.judge) and len(part.train))
+
+
+def gather(parts: Sequence[Part], outputs: Sequence[Outputs]) -> Judged:
+    """The outputs of several parts' judged rows, put in order of the rows."""
+    rows = np.concatenate([part.judge for part in parts])
+    order = np.argsort(rows, kind="stable")
+    if outputs[0].words is not None:
+        logits: list[np.ndarray] = [row for each in outputs for row in each.logits]
+        words = [row for each in outputs for row in each.words or []]
+        return Judged(
+            rows[order], Outputs([logits[k] for k in order], None, [words[k] for k in order])
+        )
+    joined = np.concatenate([np.asarray(each.logits) for each in outputs])[order]
+    vectors = [each.embedding for each in outputs if each.embedding is not None]
+    embedding = np.concatenate(vectors)[order] if len(vectors) == len(outputs) else None
+    return Judged(rows[order], replace(outputs[0], logits=joined, embedding=embedding))

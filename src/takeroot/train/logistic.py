@@ -1,0 +1,109 @@
+"""Multinomial and independent logistic regression on dense or sparse features, by L-BFGS.
+
+It minimises, as scikit-learn does, ``C * sum(loss) + |W|^2 / 2`` (the intercept is not penalised).
+It exists because the solved head is the start of every other method here and is solved dozens of
+times a fit: in float32, warm-started along a path of C, it takes a fraction of scikit-learn's
+time to the same weights (the tests compare them).
+
+Shapes: N rows, F features, K labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
+
+MAX_STEPS = 100
+TOLERANCE = 1e-4  # largest gradient entry a row, as a share of C
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A solved head: logits are ``features @ weights + intercept``.
+
+    Args:
+        weights: (F, K) float32.
+        intercept: (K,) float32.
+    """
+
+    weights: np.ndarray
+    intercept: np.ndarray
+
+    def logits(self, features: Any) -> np.ndarray:
+        """Logits (N, K) of features (N, F), dense or scipy-sparse."""
+        return np.asarray(features @ self.weights + self.intercept, np.float32)
+
+
+def solve(
+    features: Any,
+    targets: np.ndarray,
+    c: float,
+    *,
+    row_weights: np.ndarray | None = None,
+    start: Linear | None = None,
+    max_steps: int = MAX_STEPS,
+) -> Linear:
+    """The weights that minimise the penalised loss.
+
+    Args:
+        features: (N, F) float32, a numpy array or a scipy CSR matrix.
+        targets: (N, K): one-hot rows are fitted by softmax, anything else by K sigmoids (0/1).
+        c: Inverse strength of the penalty, above 0.
+        row_weights: Weight of each row's loss (N,), or None for 1.
+        start: Where to start from, or None for zeros.
+        max_steps: Most L-BFGS steps taken.
+    """
+    count, width = features.shape[1], targets.shape[1]
+    targets = targets.astype(np.float32)
+    exclusive = bool((targets.sum(axis=1) == 1).all()) and width > 1
+    weigh = np.ones(len(targets), np.float32) if row_weights is None else row_weights
+    weigh = (weigh / len(targets)).astype(np.float32)
+    penalty = np.float32(1 / (c * len(targets)))
+    transposed = features.T.tocsr() if hasattr(features, "tocsr") else features.T
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        packed = flat.astype(np.float32).reshape(count + 1, width)
+        weights = packed[:-1]
+        logits = features @ weights + packed[-1]
+        loss, error = _softmax_loss(logits, targets) if exclusive else _sigmoid_loss(logits, targets)
+        error *= weigh[:, None]
+        gradient = np.empty((count + 1, width))
+        gradient[:-1] = transposed @ error + penalty * weights
+        gradient[-1] = error.sum(axis=0)
+        squared = float(np.vdot(weights, weights))
+        return float(np.vdot(loss, weigh)) + 0.5 * float(penalty) * squared, gradient.ravel()
+
+    first = np.zeros((count + 1, width))
+    if start is not None:
+        first = np.vstack([start.weights, start.intercept]).astype(np.float64)
+    options = {"maxiter": max_steps, "gtol": TOLERANCE / len(targets) ** 0.5, "ftol": 1e-8}
+    # One BLAS thread: the products are small, and on a busy machine two threads wait for each
+    # other thirty times longer than they compute (measured).
+    with threadpool_limits(1, "blas"):
+        found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
+    packed = found.x.reshape(count + 1, width).astype(np.float32)
+    return Linear(packed[:-1].copy(), packed[-1].copy())
+
+
+def one_hot(targets: np.ndarray, width: int) -> np.ndarray:
+    """Label indices (N,) as rows of 0 and 1 (N, K)."""
+    return np.eye(width, dtype=np.float32)[targets]
+
+
+def _softmax_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cross-entropy of each row (N,) and its derivative by the logits (N, K)."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    exponents = np.exp(shifted)
+    total = exponents.sum(axis=1, keepdims=True)
+    loss = np.log(total[:, 0]) - (shifted * targets).sum(axis=1)
+    return loss, exponents / total - targets
+
+
+def _sigmoid_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Binary cross-entropy summed over labels (N,) and its derivative by the logits (N, K)."""
+    loss = np.logaddexp(0, logits) - targets * logits
+    return loss.sum(axis=1), 1 / (1 + np.exp(-logits)) - targets

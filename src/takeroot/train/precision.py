@@ -1,0 +1,55 @@
+"""Whether bf16 pays on this machine: measured, because a CPU may accept bf16 and be slower."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+
+import torch
+
+from takeroot.errors import RecipeError
+
+GAIN = 1.2  # bf16 rounds; below this gain it is not worth it
+ROUNDS = 20
+
+
+def choose(wanted: str = "auto") -> torch.dtype:
+    """The number format to train in.
+
+    Args:
+        wanted: ``fp32``, ``bf16``, or ``auto`` for whichever a short measurement favours.
+
+    Raises:
+        RecipeError: If ``wanted`` is none of these.
+    """
+    formats = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    if wanted in formats:
+        return formats[wanted]
+    if wanted != "auto":
+        raise RecipeError(f"fit.precision: {wanted!r} is not one of: auto, fp32, bf16")
+    return torch.bfloat16 if bf16_speedup() >= GAIN else torch.float32
+
+
+@cache
+def bf16_speedup() -> float:
+    """How many times faster a bf16 matrix product of a typical size is than a float32 one."""
+    return _seconds(torch.float32) / _seconds(torch.bfloat16)
+
+
+def _seconds(dtype: torch.dtype) -> float:
+    """The quickest of several products (512, 384) x (384, 1536)."""
+    left, right = torch.ones(512, 384, dtype=dtype), torch.ones(384, 1536, dtype=dtype)
+    best = float("inf")
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        left @ right
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def autocast(dtype: torch.dtype) -> AbstractContextManager[object]:
+    """A context in which matrix products are computed in ``dtype``."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast("cpu", dtype=dtype)
