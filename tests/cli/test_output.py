@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sys
 
 import pytest
 import typer
 
-from takeroot.cli.output import Result, answering, print_json
+from takeroot.cli.output import Result, answering, print_json, stdout_to_stderr
 
 
 @answering
@@ -25,6 +26,15 @@ def test_json_stands_alone_on_stdout(capsys: pytest.CaptureFixture[str]) -> None
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ('{"name": "文"}\n', "library noise\n")
     assert ended.value.exit_code == 2
+
+
+def test_libraries_written_in_c_do_not_disturb_stdout(capfd: pytest.CaptureFixture[str]) -> None:
+    with stdout_to_stderr():
+        ctypes.CDLL(None).puts(b"noise")
+    sys.stdout.write("result\n")
+
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("result\n", "noise\n")
 
 
 def test_summary_is_printed_without_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,13 +5,15 @@ Everything else (progress, notes, what libraries print) goes to stderr.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import inspect
 import json
 import math
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +45,7 @@ def answering(command: Callable[..., Result]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, as_json: bool = False, **options: Any) -> None:
-        with redirect_stdout(sys.stderr):
+        with stdout_to_stderr():
             result = command(*args, **options)
         if as_json:
             print_json(result.payload)
@@ -60,6 +62,21 @@ def answering(command: Callable[..., Result]) -> Callable[..., None]:
     run.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
     run.__annotations__ = {**inspect.get_annotations(command, eval_str=True), "as_json": Json}
     return run
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """Send what is printed in the block to stderr: by Python, and by libraries written in C."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # what C holds back would come out behind the result
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def print_json(payload: Mapping[str, Any]) -> None:
