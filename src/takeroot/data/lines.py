@@ -86,6 +86,8 @@ def open_regular(path: Path, limits: Limits) -> Iterator[BinaryIO]:
     Raises:
         DataError: If it is missing, unreadable, not a regular file, empty, or too large.
     """
+    if "\0" in str(path):
+        raise DataError(f"{str(path)!r}: is not a path")
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -95,8 +97,6 @@ def open_regular(path: Path, limits: Limits) -> Iterator[BinaryIO]:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # a NUL in the path
-        raise DataError(f"{str(path)!r}: is not a path") from error
     with stream:
         if status.st_size == 0:
             raise DataError(f"{path}: is empty")

@@ -13,7 +13,8 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
     """Write ``rows`` under ``columns``; gives how many there were."""
     count = 0
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        # The default line end: with "\n" Python < 3.13 leaves a lone "\r" in a field unquoted.
+        writer = csv.writer(file)
         writer.writerow(columns)
         for row in rows:
             writer.writerow(row)
