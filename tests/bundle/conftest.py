@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -18,7 +18,8 @@ from takeroot.bundle.features import NgramFeatures
 
 WORDS = ["my", "card", "is", "lost", "where", "change", "the", "pin", "please", "help", "ann"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, "##s", "##ed", "我", "的", "卡", ".", ","]
-settings.register_profile("takeroot", deadline=None)  # machines that run tests are busy
+# Machines that run tests are busy: nothing may depend on how fast they are.
+settings.register_profile("takeroot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("takeroot")
 
 CREATED = "2025-01-01T00:00:00Z"
