@@ -6,10 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from safetensors.numpy import save
 
 from takeroot.bundle import BundleWriter, Spec
 from takeroot.bundle.features import NgramFeatures
+
+# The same examples in every run, and no deadline: a busy machine is no error.
+settings.register_profile("takeroot", deadline=None, derandomize=True)
+settings.load_profile("takeroot")
 
 SHOP = {
     "refund": ["i want my money back", "please refund my order", "refund me now"],

@@ -5,7 +5,6 @@ Rows go through the predictor in blocks, so that memory does not grow with the f
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -166,9 +165,20 @@ def _cells(task: str, answer: Answer) -> tuple[Any, float, bool, str | None]:
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Cells]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        made = csv.writer(file, lineterminator="\n")
-        made.writerow(columns)
-        made.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+        file.write(_csv_line(columns))
+        file.writelines(_csv_line(_cell(row.get(name)) for name in columns) for row in rows)
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    """One row; the csv module before Python 3.13 leaves a lone carriage return unquoted."""
+    return ",".join(_quoted(cell) for cell in cells) + "\n"
+
+
+def _quoted(cell: str) -> str:
+    """The cell, in quotes where it would be read as something else without."""
+    if not any(mark in cell for mark in ',"\r\n'):
+        return cell
+    return '"' + cell.replace('"', '""') + '"'
 
 
 def _write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Cells]) -> None:

@@ -216,10 +216,10 @@ def run(
     progress: Progress | None = None,
 ) -> Model:
     """The model a recipe makes; see :func:`fit`."""
-    require("torch", "train")
     if table is None and recipe.data.path is None:
         raise RecipeError("data.path: nothing to fit on; name a labelled file")
     folder = run_folder(recipe, out)
+    require("torch", "train")
     from takeroot.search import (
         fit_recipe,
     )  # imports torch: seconds that opening a model must not cost
