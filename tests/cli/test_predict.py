@@ -67,6 +67,17 @@ def test_parquet_has_typed_columns(
     assert [str(schema.field(name).type) for name in ADDED[:3]] == ["string", "double", "bool"]
 
 
+@pytest.mark.parametrize("text", ["a\rb", "a\nb", 'say "hi"', "a,b", " a ", "=1+1", "文"])
+def test_texts_come_back_from_csv_as_they_were(
+    takeroot: Run, shop_bundle: Path, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text(json.dumps({"text": text}) + "\n")
+
+    takeroot("predict", shop_bundle, tmp_path / "in.jsonl", "-o", tmp_path / "out.csv")
+
+    assert [row["text"] for row in rows_of(tmp_path / "out.csv")] == [text]
+
+
 def test_a_row_without_text_is_kept_and_abstained_on(
     takeroot: Run, shop_bundle: Path, tmp_path: Path
 ) -> None:
