@@ -81,7 +81,7 @@ def _wrong_labels(
     counts: NDArray[np.int64],
 ) -> int:
     """Estimated number of wrong labels: the off-diagonal sum of the calibrated confident joint."""
-    confident = np.where(p >= thresholds, p, -1.0)
+    confident = np.where(p >= thresholds - TINY, p, -1.0)  # a mean of equals may round upwards
     sure = confident.max(axis=1) >= 0
     joint = np.zeros((p.shape[1], p.shape[1]))
     np.add.at(joint, (given[sure], confident[sure].argmax(axis=1)), 1.0)
