@@ -50,6 +50,7 @@ class _Tokens(nn.Module):
 
 def export_graph(model: TextModel) -> bytes:
     """The network as a serialized float32 ONNX model with dynamic S and N."""
+    was_training = model.training
     # Three texts of 3, 2 and 4 tokens: enough for the tracer to see every operation.
     segments = torch.tensor([[0, 0, 0, 1, 1, 2, 2, 2, 2]])
     positions = torch.tensor([[0, 1, 2, 0, 1, 0, 1, 2, 3]])
@@ -75,11 +76,12 @@ def export_graph(model: TextModel) -> bytes:
         torch.onnx.export(
             wrapper.eval(),
             tuple(inputs.values()),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # this exporter writes to buffers, too
             input_names=list(inputs),
             output_names=["logits", "embedding"] if model.pooled else ["logits"],
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
         )
+    model.train(was_training)
     return buffer.getvalue()

@@ -87,19 +87,19 @@ def _weight_products(model: onnx.ModelProto) -> list[str]:
 def quantize_tables(model: onnx.ModelProto) -> None:
     """Replace each float32 embedding table by int8 rows and a scale a row, in place."""
     graph = model.graph
-    stored = {tensor.name: tensor for tensor in graph.initializer}
+    large = {tensor.name: tensor for tensor in graph.initializer if _is_table(tensor)}
+    lookups = {node.output[0]: node.input[0] for node in graph.node if _looks_up_rows(node)}
+    elsewhere = {n for node in graph.node if node.output[0] not in lookups for n in node.input}
+    tables = sorted(set(lookups.values()) & set(large) - elsewhere)
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
-        table = stored.get(node.input[0]) if node.op_type == "Gather" else None
-        if table is None or not _is_table(table):
-            nodes.append(node)
-            continue
-        rows, scales = _quantize_rows(numpy_helper.to_array(table))
-        name = table.name
-        graph.initializer.remove(table)
+        name = lookups.get(node.output[0])
+        nodes += _lookup(node, name) if name in tables else [node]
+    for name in tables:
+        rows, scales = _quantize_rows(numpy_helper.to_array(large[name]))
+        graph.initializer.remove(large[name])
         graph.initializer.append(numpy_helper.from_array(rows, f"{name}_int8"))
         graph.initializer.append(numpy_helper.from_array(scales, f"{name}_scale"))
-        nodes += _lookup(node, name)
     del graph.node[:]
     graph.node.extend(nodes)
 
@@ -108,6 +108,12 @@ def _is_table(tensor: onnx.TensorProto) -> bool:
     """Whether an initializer is a float32 matrix large enough to be worth storing as int8."""
     large = len(tensor.dims) == 2 and int(np.prod(tensor.dims)) >= SMALLEST_TABLE
     return large and tensor.data_type == onnx.TensorProto.FLOAT
+
+
+def _looks_up_rows(node: onnx.NodeProto) -> bool:
+    """Whether a node gathers rows of its first input."""
+    axes = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
+    return bool(node.op_type == "Gather" and not any(axes))
 
 
 def _quantize_rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -48,14 +48,12 @@ ARCHITECTURES = {
 SIZES = {  # key: the largest value that is still a model this project is for
     "vocab_size": 1_000_000,
     "hidden_size": 8192,
-    "embedding_size": 8192,
     "num_hidden_layers": 96,
     "num_attention_heads": 128,
     "intermediate_size": 65_536,
     "max_position_embeddings": 65_536,
-    "type_vocab_size": 16,
-    "task_type_vocab_size": 16,
 }
+OPTIONAL_SIZES = {"embedding_size": 8192, "type_vocab_size": 16, "task_type_vocab_size": 16}
 ACTIVATIONS = ("gelu", "gelu_new", "relu", "gelu_pytorch_tanh")
 
 
@@ -67,32 +65,65 @@ def read_config(folder: Path) -> tuple[Architecture, dict[str, Any]]:
             or a value is out of range.
     """
     path = folder / "config.json"
+    config = _read(path)
+    architecture = ARCHITECTURES[_one_of(path, config, "model_type", tuple(ARCHITECTURES))]
+    if "auto_map" in config:
+        raise ModelError(f"{path}: it asks for code of its own (auto_map); code is never loaded")
+    _one_of(path, config, "position_embedding_type", ("absolute",), "absolute")
+    sizes = SIZES | {key: top for key, top in OPTIONAL_SIZES.items() if key in config}
+    values: dict[str, Any] = {key: _size(path, key, config, top) for key, top in sizes.items()}
+    if values["hidden_size"] % values["num_attention_heads"]:
+        raise ModelError(
+            f"{path}: hidden_size {values['hidden_size']} cannot be divided among "
+            f"num_attention_heads {values['num_attention_heads']}"
+        )
+    values["hidden_act"] = _one_of(path, config, "hidden_act", ACTIVATIONS, "gelu")
+    values["layer_norm_eps"] = _epsilon(path, config)
+    if architecture.position_offset:  # positions are counted from after the padding token's id
+        padding = architecture.position_offset - 1
+        values["pad_token_id"] = _one_of(path, config, "pad_token_id", (padding,), padding)
+    if config.get("use_task_id") is True:  # ernie: another embedding, added to every token
+        values["use_task_id"] = True
+    return architecture, values
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The file's JSON object."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ModelError(f"{folder}: no config.json; give the folder of a saved encoder") from error
-    except ValueError as error:
+        raise ModelError(
+            f"{path.parent}: no config.json; give the folder of a saved encoder"
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not JSON: {error}") from error
-    kind = config.get("model_type") if isinstance(config, dict) else None
-    if kind not in ARCHITECTURES:
-        allowed = ", ".join(ARCHITECTURES)
-        raise ModelError(f"{path}: model_type {kind!r} is not one of: {allowed}")
-    if "auto_map" in config:
-        raise ModelError(f"{path}: it asks for code of its own (auto_map); code is never loaded")
-    values = {key: _size(path, key, config[key], top) for key, top in SIZES.items() if key in config}
-    if config.get("hidden_act", "gelu") not in ACTIVATIONS:
-        allowed = ", ".join(ACTIVATIONS)
-        raise ModelError(f"{path}: hidden_act {config['hidden_act']!r} is not one of: {allowed}")
-    values["hidden_act"] = config.get("hidden_act", "gelu")
-    values["layer_norm_eps"] = float(config.get("layer_norm_eps", 1e-12))
-    for key in ("pad_token_id", "bos_token_id", "eos_token_id"):
-        if isinstance(config.get(key), int):
-            values[key] = config[key]
-    return ARCHITECTURES[kind], values
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: must hold a JSON object, got {config!r:.80}")
+    return config
 
 
-def _size(path: Path, key: str, value: object, largest: int) -> int:
+def _one_of(
+    path: Path, config: dict[str, Any], key: str, allowed: tuple[Any, ...], default: Any = None
+) -> Any:
+    """A value out of a few; one that is absent or null is the default."""
+    value = default if config.get(key) is None else config[key]
+    if value not in allowed:
+        shown = ", ".join(str(each) for each in allowed)
+        raise ModelError(f"{path}: {key} {value!r} is not one of: {shown}")
+    return value
+
+
+def _epsilon(path: Path, config: dict[str, Any]) -> float:
+    """What layer norms add to the variance."""
+    value = config.get("layer_norm_eps", 1e-12)
+    if not isinstance(value, float) or not 0 < value < 1:  # NaN is in no range
+        raise ModelError(f"{path}: layer_norm_eps must be above 0 and below 1, got {value!r}")
+    return value
+
+
+def _size(path: Path, key: str, config: dict[str, Any], largest: int) -> int:
     """A checked size of the network."""
+    value = config.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
         raise ModelError(f"{path}: {key} must be a whole number from 1 to {largest}, got {value!r}")
     return value

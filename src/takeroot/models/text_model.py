@@ -9,6 +9,8 @@ Shapes: B texts a batch, T tokens a text, S tokens a pack, N texts a pack, H hid
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -41,7 +43,8 @@ class TextModel(nn.Module):
     @property
     def hidden_size(self) -> int:
         """H."""
-        return int(self.encoder.config.hidden_size)
+        config: Any = self.encoder.config
+        return int(config.hidden_size)
 
     def embed(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
         """Vectors of padded texts: (B, H) of unit length when pooled, else (B, T, H).
@@ -52,11 +55,11 @@ class TextModel(nn.Module):
             types: Token type ids (B, T).
         """
         extra = {"token_type_ids": types} if self.token_types else {}
-        hidden = self.encoder(input_ids=ids, attention_mask=mask, **extra).last_hidden_state
+        found = self.encoder(input_ids=ids, attention_mask=mask, **extra)
+        hidden: Tensor = found.last_hidden_state.float()  # (B, T, H)
         if not self.pooled:
-            return hidden.float()
-        weights = mask.unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * weights).sum(dim=1).float() / mask.sum(dim=1, keepdim=True)
+            return hidden
+        mean = (hidden * mask.unsqueeze(-1)).sum(dim=1) / mask.sum(dim=1, keepdim=True)
         return F.normalize(mean, dim=-1)
 
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from takeroot.tasks.classify import Classify
 from takeroot.tasks.encode import Encoding, encode_examples
@@ -13,8 +14,17 @@ from takeroot.tasks.task import Encoded, Task
 TASKS: dict[str, Callable[..., Task]] = {
     "classify": Classify,
     "multilabel": MultiLabel,
-    "pair": Classify,
+    "pair": partial(Classify, name="pair"),
     "tag": Tag,
 }
 
-__all__ = ["TASKS", "Classify", "Encoded", "Encoding", "MultiLabel", "Tag", "Task", "encode_examples"]
+__all__ = [
+    "TASKS",
+    "Classify",
+    "Encoded",
+    "Encoding",
+    "MultiLabel",
+    "Tag",
+    "Task",
+    "encode_examples",
+]

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from takeroot.data.example import Example
-from takeroot.errors import DataError, RecipeError
-from takeroot.tasks.task import Encoded
+from takeroot.errors import DataError
+from takeroot.tasks.task import Encoded, check_labels, unknown_label
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,7 @@ class Classify:
 
     def __post_init__(self) -> None:
         """Check what a recipe or a file may have got wrong."""
-        if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
-            raise RecipeError(f"labels: need two or more different names, got {self.labels}")
-        if not 0.0 <= self.smoothing < 1.0:
-            raise RecipeError(f"fit.label_smoothing: must be in [0, 1), got {self.smoothing}")
+        check_labels(self.labels, self.smoothing, fewest=2)
 
     def head(self, hidden_size: int) -> nn.Module:
         """An untrained layer from text vectors (B, H) to logits (B, K)."""
@@ -76,9 +73,3 @@ class Classify:
         """Accuracy of the largest logit."""
         predicted = np.stack(list(logits)).argmax(axis=1)
         return float((predicted == np.array([row.target for row in rows])).mean())
-
-
-def unknown_label(example: Example, label: object, labels: Sequence[str]) -> str:
-    """The message for a row whose label was never seen in training."""
-    shown = ", ".join(labels[:20]) + (f", … ({len(labels)} in all)" if len(labels) > 20 else "")
-    return f"{example.source}: label {label!r} is not one of: {shown}"

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer
 
 from takeroot.bundle.tags import align
 from takeroot.bundle.tokens import encode, windows
-from takeroot.data.example import Example, Span
+from takeroot.data.example import Example
+from takeroot.tasks.tag import spans_in
 from takeroot.tasks.task import Encoded, Task
 
 
@@ -37,13 +38,16 @@ def encode_examples(
     Args:
         task: Gives targets.
         tokenizer: The model's; its truncation is changed.
-        examples: Labelled or (targets are then 0) unlabelled rows.
+        examples: Labelled rows; a missing label counts as none where a row may have none.
         max_tokens: Most tokens of a row, special ones included.
+
+    Raises:
+        DataError: If a label is not one of the task's.
     """
+    targets = task.targets(examples)
     if not task.pooled:
         return _windows(task, tokenizer, examples, max_tokens)
     found = encode(tokenizer, [example.input for example in examples], max_tokens=max_tokens)
-    targets = task.targets(examples)
     types = found.types or [[0] * len(ids) for ids in found.ids]
     rows = [
         Encoded(ids, kinds, (), target)
@@ -56,13 +60,12 @@ def _windows(
     task: Task, tokenizer: Tokenizer, examples: Sequence[Example], max_tokens: int
 ) -> Encoding:
     """Rows of words and their tags."""
-    rows, owners, words = [], [], []
+    rows: list[Encoded] = []
+    owners: list[int] = []
+    words: list[np.ndarray] = []
     for window in windows(tokenizer, [example.text for example in examples], max_tokens=max_tokens):
-        spans = [
-            ((span.start, span.end), span.label)
-            for span in examples[window.row].label or ()
-            if isinstance(span, Span)
-        ]
+        gold = spans_in(examples[window.row])
+        spans = [((span.start, span.end), span.label) for span in gold]
         target = align(spans, window.words, task.labels)
         rows.append(Encoded(window.ids, [0] * len(window.ids), window.places.tolist(), target))
         owners.append(window.row)

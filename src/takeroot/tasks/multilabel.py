@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from takeroot.data.example import Example
-from takeroot.errors import DataError, RecipeError
-from takeroot.tasks.classify import unknown_label
-from takeroot.tasks.task import Encoded
+from takeroot.errors import DataError
+from takeroot.tasks.task import Encoded, check_labels, unknown_label
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class MultiLabel:
         weights: Weight of each label's positive rows in the loss, or None for 1.
 
     Raises:
-        RecipeError: If a label repeats or there is none.
+        RecipeError: If a label repeats, there is none, or smoothing is out of range.
     """
 
     labels: tuple[str, ...]
@@ -43,8 +42,7 @@ class MultiLabel:
 
     def __post_init__(self) -> None:
         """Check what a recipe or a file may have got wrong."""
-        if not self.labels or len(set(self.labels)) < len(self.labels):
-            raise RecipeError(f"labels: need one or more different names, got {self.labels}")
+        check_labels(self.labels, self.smoothing, fewest=1)
 
     def head(self, hidden_size: int) -> nn.Module:
         """An untrained layer from text vectors (B, H) to logits (B, K)."""
@@ -67,7 +65,7 @@ class MultiLabel:
         return rows
 
     def loss(self, logits: Tensor, rows: Sequence[Encoded]) -> Tensor:
-        """Mean binary cross-entropy of logits (B, K), summed over labels."""
+        """Binary cross-entropy of logits (B, K), summed over labels, its mean over rows."""
         targets = torch.tensor([row.target for row in rows], dtype=torch.float32)
         targets = targets * (1 - self.smoothing) + self.smoothing / 2
         weights = None if self.weights is None else torch.tensor(self.weights)
@@ -87,7 +85,10 @@ class MultiLabel:
 def best_macro_f1(logits: np.ndarray, gold: np.ndarray) -> float:
     """Macro-F1 of logits (B, K) against 0/1 targets (B, K), each label at its best threshold."""
     order = np.argsort(-logits, axis=0)
+    falling = np.take_along_axis(logits, order, axis=0)
     hits = np.cumsum(np.take_along_axis(gold, order, axis=0), axis=0)  # (B, K)
     taken = np.arange(1, len(logits) + 1)[:, None]
-    f1 = 2 * hits / np.maximum(taken + gold.sum(axis=0), 1)
-    return float(f1.max(axis=0).mean())
+    f1 = 2 * hits / (taken + gold.sum(axis=0))
+    # No threshold lies between equal logits.
+    apart = np.concatenate([falling[:-1] > falling[1:], np.ones((1, logits.shape[1]), bool)])
+    return float(np.where(apart, f1, 0.0).max(axis=0).mean())

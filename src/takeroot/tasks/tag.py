@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from takeroot.bundle.tags import spans_of, tag_names, viterbi
-from takeroot.data.example import Example
-from takeroot.errors import RecipeError
-from takeroot.tasks.task import Encoded
+from takeroot.data.example import Example, Span
+from takeroot.errors import DataError
+from takeroot.tasks.task import Encoded, check_labels, unknown_label
 
 IGNORED = -100  # target of a token that carries no decision
 
@@ -35,7 +35,7 @@ class Tag:
         weights: Weight of each tag in the loss, or None for equal ones.
 
     Raises:
-        RecipeError: If there is no label.
+        RecipeError: If there is no label, one repeats, or smoothing is out of range.
     """
 
     labels: tuple[str, ...]
@@ -46,23 +46,32 @@ class Tag:
     metric: str = "entity_f1"
 
     def __post_init__(self) -> None:
-        """Check what a file may have got wrong."""
-        if not self.labels:
-            raise RecipeError("labels: no entity was found in the training rows")
+        """Check what a recipe or a file may have got wrong."""
+        check_labels(self.labels, self.smoothing, fewest=1)
 
     def head(self, hidden_size: int) -> nn.Module:
         """An untrained layer from token vectors (B, T, H) to logits (B, T, K)."""
         return nn.Linear(hidden_size, len(tag_names(self.labels)))
 
     def targets(self, examples: Sequence[Example]) -> list[list[int]]:
-        """Empty: targets belong to words, which only the tokenizer knows (``encode``)."""
+        """Empty: targets belong to words, which only the tokenizer knows (``encode``).
+
+        Raises:
+            DataError: If an entity's label is not one of ``labels``.
+        """
+        for example in examples:
+            for span in spans_in(example):
+                if span.label not in self.labels:
+                    raise DataError(unknown_label(example, span.label, self.labels))
         return [[] for _ in examples]
 
     def loss(self, logits: Tensor, rows: Sequence[Encoded]) -> Tensor:
-        """Mean cross-entropy over all words of logits (B, T, K)."""
+        """Mean cross-entropy over all words of logits (B, T, K); 0 where there is no word."""
         targets = torch.full(logits.shape[:2], IGNORED)
         for index, row in enumerate(rows):
-            targets[index, list(row.words)] = torch.tensor(row.target)
+            targets[index, list(row.words)] = torch.tensor(row.target, dtype=torch.long)
+        if not any(row.words for row in rows):
+            return logits.sum() * 0.0
         weights = None if self.weights is None else torch.tensor(self.weights)
         return F.cross_entropy(
             logits.flatten(0, 1),
@@ -82,3 +91,8 @@ class Tag:
             predicted += len(found)
             gold += len(wanted)
         return 2 * hits / max(predicted + gold, 1)
+
+
+def spans_in(example: Example) -> list[Span]:
+    """The gold entities of a row."""
+    return [span for span in example.label or () if isinstance(span, Span)]

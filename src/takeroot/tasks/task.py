@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from takeroot.data.example import Example
+from takeroot.errors import RecipeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Task(Protocol):
     def head(self, hidden_size: int) -> nn.Module:
         """An untrained layer from vectors (…, H) to logits (…, K)."""
 
-    def targets(self, examples: Sequence[Example]) -> list[int] | list[list[int]]:
+    def targets(self, examples: Sequence[Example]) -> Sequence[int | Sequence[int]]:
         """The target of each row; empty lists for a task whose targets need tokens.
 
         Raises:
@@ -70,3 +71,22 @@ class Task(Protocol):
 
     def score(self, logits: Sequence[np.ndarray], rows: Sequence[Encoded]) -> float:
         """The metric, 0 to 1, higher is better, from each row's logits (K,) or (W, K)."""
+
+
+def check_labels(labels: Sequence[str], smoothing: float, fewest: int) -> None:
+    """Refuse what a recipe or a file may have got wrong.
+
+    Raises:
+        RecipeError: If a label repeats, there are fewer than ``fewest``, or smoothing is not in
+            [0, 1).
+    """
+    if len(labels) < fewest or len(set(labels)) < len(labels):
+        raise RecipeError(f"labels: need {fewest} or more different names, got {tuple(labels)}")
+    if not 0.0 <= smoothing < 1.0:
+        raise RecipeError(f"fit.label_smoothing: must be in [0, 1), got {smoothing}")
+
+
+def unknown_label(example: Example, label: object, labels: Sequence[str]) -> str:
+    """The message for a row whose label was never seen in training."""
+    shown = ", ".join(labels[:20]) + (f", … ({len(labels)} in all)" if len(labels) > 20 else "")
+    return f"{example.source}: label {label!r} is not one of: {shown}"

@@ -55,9 +55,7 @@ def predict(
     return logits, vectors
 
 
-def _run(
-    model: TextModel, rows: Sequence[Encoded], on_rows: OnRows | None
-) -> Iterator[np.ndarray]:
+def _run(model: TextModel, rows: Sequence[Encoded], on_rows: OnRows | None) -> Iterator[np.ndarray]:
     """The batches, with the model in evaluation mode and progress reported."""
     model.eval()
     done = 0

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
+from scipy.special import expit
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 MAX_STEPS = 100
 TOLERANCE = 1e-4  # largest gradient entry a row, as a share of C
@@ -43,6 +44,7 @@ def solve(
     targets: np.ndarray,
     c: float,
     *,
+    exclusive: bool | None = None,
     row_weights: np.ndarray | None = None,
     start: Linear | None = None,
     max_steps: int = MAX_STEPS,
@@ -51,15 +53,19 @@ def solve(
 
     Args:
         features: (N, F) float32, a numpy array or a scipy CSR matrix.
-        targets: (N, K): one-hot rows are fitted by softmax, anything else by K sigmoids (0/1).
+        targets: (N, K) of 0 and 1.
         c: Inverse strength of the penalty, above 0.
+        exclusive: Whether a row has exactly one label, fitted by softmax, or any number, fitted by
+            K sigmoids; None to tell by the targets.
         row_weights: Weight of each row's loss (N,), or None for 1.
         start: Where to start from, or None for zeros.
         max_steps: Most L-BFGS steps taken.
     """
     count, width = features.shape[1], targets.shape[1]
     targets = targets.astype(np.float32)
-    exclusive = bool((targets.sum(axis=1) == 1).all()) and width > 1
+    if exclusive is None:
+        exclusive = bool((targets.sum(axis=1) == 1).all()) and width > 1
+    losses = _softmax_loss if exclusive else _sigmoid_loss
     weigh = np.ones(len(targets), np.float32) if row_weights is None else row_weights
     weigh = (weigh / len(targets)).astype(np.float32)
     penalty = np.float32(1 / (c * len(targets)))
@@ -69,7 +75,7 @@ def solve(
         packed = flat.astype(np.float32).reshape(count + 1, width)
         weights = packed[:-1]
         logits = features @ weights + packed[-1]
-        loss, error = _softmax_loss(logits, targets) if exclusive else _sigmoid_loss(logits, targets)
+        loss, error = losses(logits, targets)
         error *= weigh[:, None]
         gradient = np.empty((count + 1, width))
         gradient[:-1] = transposed @ error + penalty * weights
@@ -91,7 +97,7 @@ def solve(
 
 def one_hot(targets: np.ndarray, width: int) -> np.ndarray:
     """Label indices (N,) as rows of 0 and 1 (N, K)."""
-    return np.eye(width, dtype=np.float32)[targets]
+    return np.asarray(np.eye(width, dtype=np.float32)[targets])
 
 
 def _softmax_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,4 +112,4 @@ def _softmax_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
 def _sigmoid_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Binary cross-entropy summed over labels (N,) and its derivative by the logits (N, K)."""
     loss = np.logaddexp(0, logits) - targets * logits
-    return loss.sum(axis=1), 1 / (1 + np.exp(-logits)) - targets
+    return loss.sum(axis=1), expit(logits) - targets

@@ -1,8 +1,7 @@
 """The one training loop.
 
 AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) with linear warm-up and linear or cosine decay,
-gradient clipping and accumulation, and an exponential moving average of the weights as the result
-(Polyak & Juditsky 1992), because the average is better than the last step and costs nothing.
+gradient clipping and accumulation, and a moving average of the weights as the result.
 
 Where the time budget is short, the whole schedule is shortened after the first steps have been
 timed, rather than cut off: a decayed learning rate is worth more than the last epoch.
@@ -20,17 +19,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from takeroot.errors import ModelError
+from takeroot.errors import DataError, ModelError
 from takeroot.models.text_model import TextModel
 from takeroot.tasks import Encoded, Task
+from takeroot.train.average import Average
 from takeroot.train.batches import collate, shuffled
 from takeroot.train.contrastive import contrastive_loss
+from takeroot.train.dropout import set_dropout
 from takeroot.train.embed import predict
 from takeroot.train.precision import autocast
 from takeroot.train.progress import Progress, Silent
+from takeroot.train.schedule import rate
 
 TIMED_STEPS = 8  # steps timed before the schedule is fitted to the budget
 REPORT_EVERY = 10  # steps between two progress reports
+MOST_BAD = 3  # steps in a row whose loss or gradient is not finite
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,10 @@ class TrainConfig:
         clip: Largest norm of the gradient.
         dropout: Probability of dropping a hidden unit.
         average: Decay of the weights' moving average a step, 0 for none.
-        contrastive: Weight of the supervised contrastive loss beside the task's own.
-        patience: Epochs without a better validation score before stopping; None for never.
+        contrastive: Weight of the supervised contrastive loss beside the task's own; 0 for tasks
+            that give a row any number of labels.
+        patience: Epochs without a better validation score before stopping, 1 or more; None for
+            never.
         precision: Format of the matrix products.
         budget_s: Seconds the training may take, or None.
         seed: Of data order and dropout.
@@ -92,43 +97,55 @@ def train(
     progress: Progress | None = None,
     stage: str = "training",
 ) -> History:
-    """Train ``model`` in place and leave the best (or the averaged) weights in it.
+    """Train ``model`` in place; its weights are then the best (early stopping) or the averaged.
 
     Args:
         model: The network; parameters with ``requires_grad`` are trained.
         task: Gives loss and score.
         rows: Training rows.
         config: How.
-        valid: Rows that decide early stopping; without them there is none.
+        valid: Rows that are scored after each epoch and decide early stopping.
         progress: Where to report to.
         stage: What the report calls this training.
 
     Raises:
+        DataError: If there are no rows.
         ModelError: If the loss is not finite three times in a row.
     """
-    run = _Run(model, task, rows, config, progress or Silent(), stage)
-    best_score, best_weights, since = -1.0, None, 0
-    while run.done < run.total:
-        losses = run.epoch()
-        record = {"epoch": run.done / run.steps_an_epoch, "loss": losses}
-        if len(valid):
-            with run.averaged():
-                score = task.score(predict(model, valid, dtype=config.precision)[0], valid)
-                record[task.metric] = score
-                if score > best_score:
-                    best_score, since = score, 0
-                    best_weights = copy.deepcopy(model.state_dict())
-                else:
-                    since += 1
-        run.history.epochs.append(record)
-        if config.patience is not None and since >= config.patience:
-            break
-    if best_weights is not None and config.patience is not None:
-        model.load_state_dict(best_weights)
+    if not rows:
+        raise DataError(f"{stage}: there are no training rows")
+    with torch.random.fork_rng(devices=[]):  # dropout's seed is nobody else's
+        torch.manual_seed(config.seed)
+        run = _Run(model, task, rows, config, progress or Silent(), stage)
+        best = _epochs(run, valid)
+    if best is None:
+        run.average.keep()
     else:
-        run.keep_average()
+        model.load_state_dict(best)
     model.eval()
     return run.history
+
+
+def _epochs(run: _Run, valid: Sequence[Encoded]) -> dict[str, Tensor] | None:
+    """Train to the end of the schedule or of patience; the best weights, with patience only."""
+    best_score, best, since = -1.0, None, 0
+    patience = run.config.patience if valid else None
+    while run.done < run.total:
+        figures = run.epoch()
+        record = {"epoch": run.done / run.steps_an_epoch, **figures}
+        run.history.epochs.append(record)
+        if not valid:
+            continue
+        with run.average.swapped():
+            score = record[run.task.metric] = run.score(valid)
+            since = 0 if score > best_score else since + 1
+            if patience is not None and score > best_score:
+                best = copy.deepcopy(run.model.state_dict())
+        best_score = max(best_score, score)
+        if patience is not None and since >= patience:
+            break
+        run.fit_budget()
+    return best
 
 
 class _Run:
@@ -147,11 +164,10 @@ class _Run:
         self.progress, self.stage = progress, stage
         self.history = History()
         self.random = np.random.default_rng(config.seed)
-        torch.manual_seed(config.seed)
         set_dropout(model, config.dropout)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = _optimizer(model, config)
-        self.average = [p.detach().clone() for p in self.trained] if config.average else None
+        self.average = Average(self.trained, config.average)
         self.lengths = np.array([len(row.ids) for row in rows])
         batches = math.ceil(len(rows) / config.batch_size)
         self.steps_an_epoch = math.ceil(batches / config.accumulate)
@@ -160,44 +176,56 @@ class _Run:
         self.bad = 0
         self.started = time.monotonic()
 
-    def epoch(self) -> float:
-        """Train over all rows once, or up to the last step; the mean loss."""
+    def epoch(self) -> dict[str, float]:
+        """Train over all rows once, or up to the last step; the mean loss as a figure."""
         self.model.train()
-        losses = []
+        losses: list[float] = []
         batches = shuffled(self.lengths, self.config.batch_size, self.random)
         for start in range(0, len(batches), self.config.accumulate):
             if self.done >= self.total:
                 break
-            losses.append(self.step(batches[start : start + self.config.accumulate]))
-            self._fit_budget()
-            self._report(losses)
-        return float(np.mean(losses))
+            share = rate(self.done, self.total, self.config.warmup_share, self.config.schedule)
+            losses.append(self.step(batches[start : start + self.config.accumulate], share))
+            if self.done == TIMED_STEPS:
+                self.fit_budget()
+            self._report(losses, share)
+        return _loss_figure(losses)
 
-    def step(self, batches: list[np.ndarray]) -> float:
-        """One optimizer step over the given batches; the loss a row."""
-        count = sum(len(numbers) for numbers in batches)
+    def step(self, batches: list[np.ndarray], share: float) -> float:
+        """One optimizer step over the given batches at a share of the highest rate; the loss."""
+        each = [[self.rows[k] for k in numbers] for numbers in batches]
+        sizes = [self._decisions(rows) for rows in each]
         total = 0.0
-        for numbers in batches:
-            loss = self._loss([self.rows[k] for k in numbers]) * (len(numbers) / count)
+        for rows, size in zip(each, sizes, strict=True):
+            loss = self._loss(rows) * (size / max(sum(sizes), 1))
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         norm = nn.utils.clip_grad_norm_(self.trained, self.config.clip)
         if math.isfinite(total) and bool(torch.isfinite(norm)):
             self.bad = 0
             for group in self.optimizer.param_groups:
-                group["lr"] = group["highest"] * self._rate()
+                group["lr"] = group["highest"] * share
             self.optimizer.step()
-            self._update_average()
+            self.average.update(self.done)
         else:
             self.bad += 1
-            if self.bad == 3:
+            if self.bad == MOST_BAD:
                 raise ModelError(
-                    f"training: loss or gradient was not finite three times in a row at step "
+                    f"{self.stage}: loss or gradient was not finite three times in a row at step "
                     f"{self.done}; try a lower fit.learning_rate than {self.config.learning_rate}"
                 )
         self.optimizer.zero_grad(set_to_none=True)
         self.done += 1
         return total
+
+    def score(self, rows: Sequence[Encoded]) -> float:
+        """The task's metric on some rows."""
+        logits, _ = predict(self.model, rows, dtype=self.config.precision)
+        return self.task.score(logits, rows)
+
+    def _decisions(self, rows: list[Encoded]) -> int:
+        """What the task's loss of some rows is the mean over: rows, or for tag words."""
+        return len(rows) if self.task.pooled else sum(len(row.words) for row in rows)
 
     def _loss(self, rows: list[Encoded]) -> Tensor:
         """The task's loss of some rows, with the contrastive one where it is asked for."""
@@ -210,81 +238,32 @@ class _Run:
             loss = loss + self.config.contrastive * contrastive_loss(vectors, labels)
         return loss
 
-    def _rate(self) -> float:
-        """The schedule: share of the highest rate at this step."""
-        warm = max(1, round(self.total * self.config.warmup_share))
-        if self.done < warm:
-            return (self.done + 1) / warm
-        share = (self.done - warm) / max(1, self.total - warm)
-        return 1 - share if self.config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * share))
-
-    def _fit_budget(self) -> None:
-        """After some steps, shorten the schedule to what the time budget allows."""
-        if self.config.budget_s is None or self.done != TIMED_STEPS:
+    def fit_budget(self) -> None:
+        """Shorten the schedule to what the time budget allows at the pace so far."""
+        if self.config.budget_s is None:
             return
         each = (time.monotonic() - self.started) / self.done
-        affordable = int(self.config.budget_s / each)
+        affordable = max(int(self.config.budget_s / each), self.done)
         if affordable < self.total:
             self.progress.note(
                 f"{self.stage}: {self.total} steps would take {self.total * each:.0f} s; the time "
                 f"limit leaves {self.config.budget_s:.0f} s, so {affordable} steps"
             )
-            self.total = max(affordable, self.done)
+            self.total = affordable
 
-    def _report(self, losses: list[float]) -> None:
+    def _report(self, losses: list[float], share: float) -> None:
+        """Tell how it goes, every few steps and after the last."""
         if self.done % REPORT_EVERY == 0 or self.done == self.total:
-            loss = float(np.mean(losses[-REPORT_EVERY:]))
-            rate = self._rate() * self.config.learning_rate
-            self.history.steps.append({"step": self.done, "loss": loss, "lr": rate})
-            self.progress.step(self.stage, self.done, self.total, {"loss": loss})
-
-    def _update_average(self) -> None:
-        """Move the average towards the weights; faster at first, so that the start is forgotten."""
-        if self.average is not None:
-            decay = min(self.config.average, (1 + self.done) / (10 + self.done))
-            values = [p.detach() for p in self.trained]
-            torch._foreach_lerp_(self.average, values, 1 - decay)
-
-    def keep_average(self) -> None:
-        """Put the averaged weights into the model for good."""
-        if self.average is not None:
-            with torch.no_grad():
-                torch._foreach_copy_(self.trained, self.average)
-
-    def averaged(self) -> _Swapped:
-        """A context in which the model holds the averaged weights."""
-        return _Swapped(self.trained, self.average)
+            figures = _loss_figure(losses[-REPORT_EVERY:])
+            pace = {"step": float(self.done), "lr": share * self.config.learning_rate}
+            self.history.steps.append(pace | figures)
+            self.progress.step(self.stage, self.done, self.total, figures)
 
 
-class _Swapped:
-    """Holds other weights in a model's parameters for a while."""
-
-    def __init__(self, trained: list[nn.Parameter], other: list[Tensor] | None) -> None:
-        self.trained, self.other = trained, other
-
-    def __enter__(self) -> None:
-        if self.other is not None:
-            self.kept = [p.detach().clone() for p in self.trained]
-            with torch.no_grad():
-                torch._foreach_copy_(self.trained, self.other)
-
-    def __exit__(self, *_: object) -> None:
-        if self.other is not None:
-            with torch.no_grad():
-                torch._foreach_copy_(self.trained, self.kept)
-
-
-def set_dropout(model: nn.Module, probability: float) -> None:
-    """Use one dropout probability on hidden states throughout, and none on attention.
-
-    NOTE: attention modules keep the probability in an attribute of their own.
-    """
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = probability
-        for name in ("dropout_prob", "attention_dropout"):
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, 0.0)
+def _loss_figure(losses: list[float]) -> dict[str, float]:
+    """The mean loss by its name; nothing where none was finite, as JSON has no such number."""
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    return {"loss": float(np.mean(finite))} if finite else {}
 
 
 def _optimizer(model: TextModel, config: TrainConfig) -> torch.optim.AdamW:

@@ -1,0 +1,20 @@
+"""One dropout probability throughout a network (Srivastava et al. 2014)."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def set_dropout(model: nn.Module, probability: float) -> None:
+    """Drop hidden units with ``probability``, and attention weights never.
+
+    NOTE: a self-attention layer of transformers reads the probability for its weights off a
+    dropout layer of its own; it is known by the query layer beside it.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
+    for module in model.modules():
+        own = getattr(module, "dropout", None)
+        if hasattr(module, "query") and isinstance(own, nn.Dropout):
+            own.p = 0.0
