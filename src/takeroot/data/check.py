@@ -120,7 +120,7 @@ def check(
         kept=len(examples),
         rejected=len(dataset.rejects),
         sha256=dataset.sha256,
-        columns=asdict(dataset.columns),
+        columns={**asdict(dataset.columns), "notes": list(dataset.columns.notes)},
         classes=class_counts(examples),
         length=char_lengths(examples),
         issues=tuple(sorted(issues, key=lambda issue: LEVELS.index(issue.level))),

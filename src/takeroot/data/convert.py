@@ -7,7 +7,8 @@
   numbers into labels.txt, id. Gives csv files with names separated by ``|``.
 - ``sentfin``: SEntFiN 1.0 (Sinha et al. 2022): headlines with a sentiment for each entity. Gives a
   pair file: headline, entity, label.
-- ``weibo``: Weibo NER: tokens that end in a digit of their place in the word. Gives conll files.
+- ``weibo``: Weibo NER (Peng and Dredze 2015): characters that end in the digit of their place in
+  the word. Gives jsonl files: text, entities.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
 from takeroot.data.limits import Limits
-from takeroot.data.lines import read_lines, read_text
+from takeroot.data.lines import Line, read_lines, read_text
 from takeroot.data.read import read
+from takeroot.data.readers.conll import TAG, spans_of
 from takeroot.data.table import excerpt
 from takeroot.data.write import write_csv
 from takeroot.errors import DataError, TakerootError
@@ -101,16 +105,16 @@ def convert_sentfin(files: Sequence[Path], out: Path) -> dict[str, int]:
 
 
 def convert_weibo(files: Sequence[Path], out: Path) -> dict[str, int]:
-    """Sentences written by file name."""
-    texts = {path: [_character(line.text) for line in _lines(path)] for path in files}
-    if not texts:
+    """Messages written by file name, characters joined without blanks."""
+    messages = {path: list(_messages(path)) for path in files}
+    if not messages:
         raise DataError("weibo: name one or more files")
     _folder(out)
     written = {}
-    for path, lines in texts.items():
-        name = f"{path.name.replace('.', '_')}.conll"
-        write_text(out / name, "\n".join(lines) + "\n")
-        written[name] = len(read(out / name).rows)
+    for path, rows in messages.items():
+        name = f"{path.name.replace('.', '_')}.jsonl"
+        write_text(out / name, "".join(f"{json.dumps(r, ensure_ascii=False)}\n" for r in rows))
+        written[name] = len(rows)
     return written
 
 
@@ -174,11 +178,22 @@ def _decisions(path: Path, line: int, cell: str) -> list[tuple[str, str]]:
     return found
 
 
-def _lines(path: Path) -> Iterator[Any]:
-    return read_lines(path, None, Limits())
-
-
-def _character(line: str) -> str:
-    """The line with the token's last digit removed."""
-    token, tab, tag = line.rpartition("\t")
-    return f"{token[:-1]}{tab}{tag}" if tab and token[1:] and token[-1].isdigit() else line.strip()
+def _messages(path: Path) -> Iterator[dict[str, Any]]:
+    """Text and entities of each message."""
+    tokens: list[str] = []
+    tags: list[str] = []
+    end = [Line(0, "", "")]
+    for line in chain(read_lines(path, None, Limits()), end):
+        token, _, tag = line.text.partition("\t")
+        if line.text.strip() and not (token and TAG.fullmatch(tag)):
+            raise DataError(
+                f"{path}:{line.number}: needs a token and a tag: {excerpt(line.text)!r}"
+            )
+        if line.text.strip():
+            tokens.append(token[:-1] if token[1:] and token[-1].isdigit() else token)
+            tags.append(tag)
+        elif tokens:
+            starts = [0, *accumulate(map(len, tokens[:-1]))]
+            spans = [asdict(span) for span in spans_of(tokens, tags, starts)]
+            yield {"text": "".join(tokens), "entities": spans}
+            tokens, tags = [], []

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from takeroot.data import near_duplicates
-from takeroot.data.cells import to_names
 from takeroot.data.classes import class_counts, spelling_changes
 from takeroot.data.columns import Columns
 from takeroot.data.dataset import Dataset, names_of
@@ -178,12 +177,13 @@ def _spellings(table: Table, dataset: Dataset) -> tuple[list[Change], list[Examp
 
 
 def _respelled(cell: Any, columns: Columns, spelled: dict[str, str]) -> Any:
-    """The label cell with the commonest spellings, in the form it had."""
+    """The label cell with the commonest spellings, in the form and order it had."""
     if columns.task != "multilabel":
-        name = str(cell).strip()
-        return spelled.get(name, name)
-    names = list(dict.fromkeys(spelled.get(n, n) for n in to_names(cell, columns.separator)))
-    return names if isinstance(cell, list) else (columns.separator or "|").join(names)
+        return spelled[str(cell).strip()]
+    parts = cell if isinstance(cell, list) else str(cell).split(columns.separator)
+    names = [str(part).strip() for part in parts]
+    changed = list(dict.fromkeys(spelled.get(name, name) for name in names))
+    return changed if isinstance(cell, list) else (columns.separator or "").join(changed)
 
 
 def _renamed(example: Example, spelled: dict[str, str]) -> str | tuple[str, ...] | None:

@@ -44,6 +44,7 @@ RUNS = (
     (0xD7B0, ""),
     (0xF900, "Han"),
     (0xFB00, "Latin"),
+    (0xFB13, "Armenian"),
     (0xFB1D, "Hebrew"),
     (0xFB50, "Arabic"),
     (0xFE00, ""),

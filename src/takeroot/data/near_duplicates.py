@@ -97,7 +97,7 @@ def find(texts: Sequence[str], *, share: float = 0.2, boundary: int | None = Non
             if not waiting[j]:
                 continue
             apart = distance(kept[i], kept[j]) / max(len(kept[i]), len(kept[j]))
-            if apart <= share:
+            if 0 < apart <= share:
                 found[where[j]] = Near(where[i], where[j], apart)
                 waiting[j] = False
     return [found[second] for second in sorted(found)]
