@@ -94,7 +94,7 @@ def quantize_tables(model: onnx.ModelProto) -> None:
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         name = lookups.get(node.output[0])
-        nodes += _lookup(node, name) if name in tables else [node]
+        nodes += _lookup(node, name) if name is not None and name in tables else [node]
     for name in tables:
         rows, scales = _quantize_rows(numpy_helper.to_array(large[name]))
         graph.initializer.remove(large[name])
