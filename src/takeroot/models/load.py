@@ -117,7 +117,7 @@ def load(name: str, *, allow_download: bool = False) -> Pretrained:
             f"config.json says vocab_size {config['vocab_size']}"
         )
     weights = _read_weights(folder)
-    encoder = _build(architecture, config)
+    encoder = build_encoder(architecture, config)
     _load_weights(encoder, weights, architecture, folder)
     return Pretrained(name, folder, architecture, config, encoder.eval(), tokenizer)
 
@@ -178,8 +178,8 @@ def _how_to_install(name: str) -> str:
     return f"run: takeroot models install {name}"
 
 
-def _build(architecture: Architecture, config: dict[str, Any]) -> nn.Module:
-    """The network with random weights.
+def build_encoder(architecture: Architecture, config: dict[str, Any]) -> nn.Module:
+    """An encoder with random weights.
 
     NOTE: attention is ``eager``: the fused CPU kernel's backward pass takes four times as long on
     short texts (docs/benchmarks.md), and the plain operators export to ONNX one to one.
