@@ -69,9 +69,7 @@ def reference_arrays(
     return {}
 
 
-def scores(
-    method: str, outputs: Outputs, reference: Mapping[str, np.ndarray]
-) -> np.ndarray:
+def scores(method: str, outputs: Outputs, reference: Mapping[str, np.ndarray]) -> np.ndarray:
     """How much each row is in scope (N,), higher is more."""
     score = OUT_OF_SCOPE[method]
     ready = prepare(method, reference)

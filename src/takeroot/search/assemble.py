@@ -36,7 +36,7 @@ from takeroot.search.material import Material, report_of
 from takeroot.search.tfidf import TfidfModel
 from takeroot.search.work import Judged, Work
 
-REPLAYED = 2000  # held-out rows replayed through the artifact
+REPLAYED = 1000  # held-out rows replayed through the artifact
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def bundle_name(recipe: Recipe, file: str) -> str:
 
 
 def _artifact(work: Work, made: Made, spec: Spec) -> Artifact | None:
-    """The exported network, replayed on held-out rows; None for TF-IDF, which is served as it is."""
+    """The exported network, replayed on held-out rows; None for TF-IDF, served as it is."""
     if not isinstance(made.model, Tuned):
         return None
     assert work.pretrained is not None
@@ -155,9 +155,7 @@ def row_hits(work: Work, judged: Judged) -> np.ndarray:
     return np.asarray(((logits > 0) == gold).mean(axis=1), np.float64)
 
 
-def _model_files(
-    work: Work, made: Made, spec: Spec, artifact: Artifact | None
-) -> dict[str, bytes]:
+def _model_files(work: Work, made: Made, spec: Spec, artifact: Artifact | None) -> dict[str, bytes]:
     """The files that determine answers, but for bundle.json."""
     files: dict[str, bytes] = {}
     if isinstance(made.model, TfidfModel):
@@ -294,9 +292,13 @@ def _write(
         for name, data in files.items():
             writer.write_bytes(name, data)
         if keep_weights and isinstance(made.model, Tuned):
-            state = {name: tensor.contiguous() for name, tensor in made.model.model.state_dict().items()}
+            state = {
+                name: tensor.contiguous() for name, tensor in made.model.model.state_dict().items()
+            }
             writer.write_bytes("weights/model.safetensors", save_tensors(state))
-            writer.write_json("weights/config.json", {"format": 1, "model": evidence["fit"]["model"]})
+            writer.write_json(
+                "weights/config.json", {"format": 1, "model": evidence["fit"]["model"]}
+            )
         for name, value in evidence.items():
             writer.write_json(f"evidence/{name}.json", value)
         writer.write_bytes("report.html", render_report(evidence).encode())

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from takeroot.evaluate import Evaluation, compare
-from takeroot.search.decide import Decision, answers_of, calibrate, draft_spec, evaluation_of, gold_of
+from takeroot.search.decide import (
+    Decision,
+    answers_of,
+    calibrate,
+    draft_spec,
+    evaluation_of,
+    gold_of,
+)
 from takeroot.search.work import Judged, Work
 from takeroot.train.outputs import select
 

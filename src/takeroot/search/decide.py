@@ -76,7 +76,9 @@ def draft_spec(work: Work, decision: Decision, **settings: Any) -> Spec:
     return Spec(**{**values, **settings})
 
 
-def answers_of(work: Work, judged: Judged, spec: Spec, reference: Mapping[str, Any]) -> list[Answer]:
+def answers_of(
+    work: Work, judged: Judged, spec: Spec, reference: Mapping[str, Any]
+) -> list[Answer]:
     """The answers to the judged rows."""
     inputs = [work.rows[k].input for k in judged.rows]
     return decode(spec, judged.outputs, reference, inputs)

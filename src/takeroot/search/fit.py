@@ -8,17 +8,20 @@ against the network, and write the bundle with all evidence.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from takeroot.data import Table
+from takeroot.data import Table, names_of
 from takeroot.errors import OutOfMemoryError, RecipeError
 from takeroot.models.load import Pretrained, load
 from takeroot.recipe import Recipe
-from takeroot.search import abstention, finetune, material as materials, probe as probes, tfidf
+from takeroot.search import abstention, finetune, tfidf
+from takeroot.search import material as materials
+from takeroot.search import probe as probes
 from takeroot.search.abstention import Rule
 from takeroot.search.assemble import Made, assemble
 from takeroot.search.choose import Candidate, candidate, choose
@@ -29,10 +32,12 @@ from takeroot.search.probe import Probe
 from takeroot.search.tfidf import TfidfModel
 from takeroot.search.work import Clock, Part, Work
 from takeroot.tasks import TASKS, Task
-from takeroot.train import Progress, Silent
+from takeroot.tasks.multilabel import best_macro_f1
+from takeroot.train import History, Progress, Silent
 from takeroot.train import precision as precisions
 
 EXPORT_S = 25.0  # kept back for export, replay and report
+BEST_PARTS = 3  # folds that preset best judges fine-tuning on; balanced takes one
 REFIT_SHARE = 0.5  # of the training time, kept for the last training on all rows
 
 
@@ -108,7 +113,7 @@ def _work(
     """The rows and the encoder, if it can read them."""
     rows = found.train.examples
     task_name = found.columns.task
-    task = _task(recipe, task_name, found.labels)
+    task = _task(recipe, found)
     pretrained, max_tokens = None, materials.LONGEST
     if recipe.fit.method != "tfidf":
         pretrained = _encoder(recipe, found, show, allow_download)
@@ -120,12 +125,28 @@ def _work(
     return Work(recipe, task, rows, parts, pretrained, max_tokens, show, clock)
 
 
-def _task(recipe: Recipe, name: str, labels: tuple[str, ...]) -> Task:
+def _task(recipe: Recipe, found: Material) -> Task:
     """The task with the recipe's settings."""
+    name = found.columns.task
     smoothing = recipe.fit.label_smoothing
     if smoothing is None:
         smoothing = finetune.SMOOTHING if name in ("classify", "pair") else 0.0
-    return TASKS[name](labels=labels, name=name, smoothing=smoothing)
+    settings: dict[str, Any] = {"labels": found.labels, "name": name, "smoothing": smoothing}
+    if recipe.fit.class_weights == "balanced" and name != "tag":
+        settings["weights"] = _class_weights(found)
+    return TASKS[name](**settings)
+
+
+def _class_weights(found: Material) -> tuple[float, ...]:
+    """Weights by which every label counts the same: inverse frequencies, 1 on average a row.
+
+    For multilabel the weight of a label's positive rows: how many negatives stand against one.
+    """
+    rows = found.train.examples
+    counts = Counter(name for row in rows for name in names_of(row))
+    if found.columns.task == "multilabel":
+        return tuple(len(rows) / counts[label] - 1 for label in found.labels)
+    return tuple(len(rows) / (len(found.labels) * counts[label]) for label in found.labels)
 
 
 def _encoder(
@@ -168,7 +189,8 @@ def _try(work: Work) -> Tried:
             if budget is not None and budget < 0 and tried.candidates:
                 work.progress.note(f"{method} was not tried: the time limit leaves no room for it")
                 continue
-            judged, tried.tuned = finetune.judge(work, tried.probe, dtype, budget, 1)
+            parts = BEST_PARTS if work.recipe.fit.preset == "best" else 1
+            judged, tried.tuned = finetune.judge(work, tried.probe, dtype, budget, parts)
         seconds = time.monotonic() - started
         found = candidate(work, method, seconds, judged, note)
         work.progress.note(f"{method}: {work.task.metric} {found.score:.4f} in {seconds:.0f} s")
@@ -199,13 +221,13 @@ def _training_budget(work: Work) -> float | None:
     left = work.clock.left(EXPORT_S)
     if left is None:
         return None
-    return left * (1 - REFIT_SHARE) if work.folded else left
+    return left * (1 - REFIT_SHARE) if _on_all_rows(work) else left
 
 
 def _make(work: Work, found: Material, tried: Tried, best: Candidate) -> Made:
     """The winner, trained on all its rows, with calibration and the rule for abstaining."""
     every = Part(np.arange(len(work.rows)), np.arange(len(work.rows)))
-    final = every if work.folded else work.parts[0]
+    final = every if _on_all_rows(work) else work.parts[0]
     train = final.train
     model: TfidfModel | Tuned
     if best.method == "tfidf":
@@ -215,12 +237,17 @@ def _make(work: Work, found: Material, tried: Tried, best: Candidate) -> Made:
         assert tried.probe is not None and work.pretrained is not None
         network = probes.build(work.pretrained, work.task)
         probes.put_head(network, probes.solve_head(work, tried.probe, train))
-        model = Tuned(network, finetune.History())
+        model = Tuned(network, History())
     else:
         assert tried.tuned is not None
-        model = _refit(work, tried, final) if work.folded else tried.tuned
+        model = _refit(work, tried, final) if _on_all_rows(work) else tried.tuned
     rule = _rule(work, tried, best, model, train)
     return Made(best, model, train, rule)
+
+
+def _on_all_rows(work: Work) -> bool:
+    """Whether the winner is trained again on all rows: where rows are few, or time is given."""
+    return work.folded or work.recipe.fit.preset == "best"
 
 
 def _refit(work: Work, tried: Tried, final: Part) -> Tuned:
@@ -239,11 +266,12 @@ def _rule(
     if settings.method == "none" or work.task.name not in ("classify", "pair"):
         return Rule(None, {}, {})
     labels = np.array(work.task.targets(work.rows))
-    method, compared = settings.method, {}
-    vectors = None if tried.probe is None else tried.probe.vectors
+    method: str = settings.method
+    compared: dict[str, dict[str, float]] = {}
     if method == "auto":
         method = abstention.DEFAULT
-        if vectors is not None and best.method != "tfidf" and labels.max() + 1 >= abstention.FEWEST_LABELS:
+        enough = len(work.task.labels) >= abstention.FEWEST_LABELS
+        if tried.probe is not None and best.method != "tfidf" and enough:
             compared = abstention.compare_by_leaving_out(work, tried.probe, labels)
             method = max(compared, key=lambda name: compared[name]["auroc"])
     if best.method == "tfidf" and method in ("mahalanobis", "knn"):
@@ -281,8 +309,6 @@ def _curve(work: Work, tried: Tried) -> dict[str, Any] | None:
         else:
             logits = probes.solve_head(work, tried.probe, rows).logits(tried.probe.vectors[judged])
         if gold.ndim == 2:
-            from takeroot.tasks.multilabel import best_macro_f1
-
             return best_macro_f1(logits, gold)
         return float((logits.argmax(axis=1) == gold).mean())
 

@@ -37,8 +37,8 @@ def learning_curve(task: Task, parts: tuple[Part, ...], score: Score, seed: int)
             rows = random.permutation(part.train)[: max(2, round(len(part.train) * share))]
             found.append(score(np.sort(rows), part.judge))
         rows_used = round(len(parts[0].train) * share)
-        spread = max(float(np.std(found)), _sampling(np.mean(found), parts))
         mean = float(np.mean(found))
+        spread = max(float(np.std(found)), _sampling(mean, parts))
         points.append(
             {
                 "rows": rows_used,
@@ -64,5 +64,6 @@ def _sentence(points: list[dict[str, float]]) -> str:
     if slope >= 0:
         return "More labels of the same kind would not help: the curve is flat."
     now = points[-1]["rows"]
-    gain = float(np.exp(level + slope * np.log(now)) - np.exp(level + slope * np.log(now + MORE_ROWS)))
+    before, after = (np.exp(level + slope * np.log(count)) for count in (now, now + MORE_ROWS))
+    gain = float(before - after)
     return f"{MORE_ROWS} more labels would buy about {100 * gain:.1f} points."

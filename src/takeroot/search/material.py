@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from takeroot.data import Columns, Dataset, Example, Table, build, infer, label_names, names_of, read
+from takeroot.data import (
+    Columns,
+    Dataset,
+    Example,
+    Table,
+    build,
+    infer,
+    label_names,
+    names_of,
+    read,
+)
 from takeroot.data.check import DataReport, check
 from takeroot.data.lengths import token_use
 from takeroot.data.limits import Limits
@@ -44,9 +54,7 @@ class Material:
         return self.train.columns
 
 
-def gather(
-    recipe: Recipe, table: Table | None, test: Table | None, progress: Progress
-) -> Material:
+def gather(recipe: Recipe, table: Table | None, test: Table | None, progress: Progress) -> Material:
     """Read the recipe's files (or take the tables given) and check that they can be learnt from.
 
     Raises:
@@ -101,7 +109,9 @@ def unknown_share(tokenizer: Tokenizer, rows: tuple[Example, ...]) -> float:
 
 
 def report_of(
-    material: Material, tokenizer: Tokenizer | None, max_tokens: int,
+    material: Material,
+    tokenizer: Tokenizer | None,
+    max_tokens: int,
     probabilities: np.ndarray | None,
 ) -> DataReport:
     """The data report, with label errors where out-of-fold probabilities are at hand."""
@@ -127,9 +137,7 @@ def _table(recipe: Recipe, path: str | None, table: Table | None) -> Table:
     return read(Path(path), **settings)
 
 
-def _dataset(
-    recipe: Recipe, table: Table, known: Columns | None, progress: Progress
-) -> Dataset:
+def _dataset(recipe: Recipe, table: Table, known: Columns | None, progress: Progress) -> Dataset:
     """The usable rows of a table, by the recipe's columns or the training file's."""
     data = recipe.data
     columns = infer(

@@ -52,7 +52,9 @@ def fit(task: Task, examples: Sequence[Example], weights: np.ndarray | None = No
     targets = target_matrix(task, examples)
     linear = solve(matrix, targets, C, row_weights=weights, max_steps=STEPS)
     # Served in half precision: rounding here as well makes both agree.
-    return TfidfModel(found, Linear(np.float32(np.float16(linear.weights)), linear.intercept))
+    return TfidfModel(
+        found, Linear(linear.weights.astype(np.float16).astype(np.float32), linear.intercept)
+    )
 
 
 def judge(work: Work) -> Judged:
