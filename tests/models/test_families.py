@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,10 @@ Build = Callable[..., Any]
 
 def packed(model: TextModel, kind: str, texts: list[list[int]], types: list[list[int]]) -> Tensor:
     architecture = ARCHITECTURES[kind]
-    ids = torch.tensor([sum(texts, [])])
+    ids = torch.tensor([[*chain(*texts)]])
     starts = [torch.arange(len(text)) + architecture.position_offset for text in texts]
     segments = torch.cat([torch.full((len(text),), k) for k, text in enumerate(texts)])[None]
-    kinds = torch.tensor([sum(types, [])]) if architecture.token_types else None
+    kinds = torch.tensor([[*chain(*types)]]) if architecture.token_types else None
     with torch.inference_mode():
         return model.packed(ids, torch.cat(starts)[None], kinds, segments)
 
