@@ -112,8 +112,8 @@ def fix(
     form: Format = None,
 ) -> Result:
     """Write a repaired copy; every row left out or relabelled is listed first."""
-    from takeroot.answers import writer
     from takeroot.data.fix import apply, plan, write_changes
+    from takeroot.data.write import writer
     from takeroot.files import replacing
 
     write = writer(out)

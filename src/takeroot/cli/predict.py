@@ -36,8 +36,9 @@ def predict(
     import time
 
     from takeroot import answers, api
+    from takeroot.data.write import writer
 
-    answers.writer(out)  # a wrong name is told before the work
+    writer(out)  # a wrong name is told before the work
     start = time.perf_counter()
     table = api.read_any(file, encoding=encoding, header=split_names(header))
     _tell(file, table.rejects)
