@@ -66,4 +66,5 @@ def _sentence(points: list[dict[str, float]]) -> str:
     now = points[-1]["rows"]
     before, after = (np.exp(level + slope * np.log(count)) for count in (now, now + MORE_ROWS))
     gain = float(before - after)
-    return f"{MORE_ROWS} more labels would buy about {100 * gain:.1f} points."
+    points_gained = f"about {100 * gain:.1f} points" if gain >= 0.001 else "less than 0.1 points"
+    return f"{MORE_ROWS} more labels would buy {points_gained}."
