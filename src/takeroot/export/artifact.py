@@ -177,15 +177,16 @@ def decide(rows: Mapping[str, dict[str, Any]], max_drop: float, wanted: str) -> 
         return wanted, f"{wanted} was asked for"
     small, full = rows["int8"], rows["fp32"]
     gain = small["texts_per_s"] / full["texts_per_s"]
-    drop = f"{100 * small['drop']:.2f} points"
+    points = f"{100 * abs(small['drop']):.2f} points"
+    change = f"gains {points}" if small["drop"] < 0 else f"loses {points}"
     if gain < FASTER:
         return "fp32", f"int8 is only {gain:.2f} times as fast on this machine"
     if small["drop"] > max_drop:
-        return "fp32", f"int8 loses {drop}, more than compress.max_drop {100 * max_drop:.2f}"
+        return "fp32", f"int8 {change}, more than compress.max_drop {100 * max_drop:.2f}"
     low, high = small["drop_interval"]
     return "int8", (
-        f"int8 is {gain:.2f} times as fast and loses {drop} "
-        f"(95 % interval {100 * low:.2f} to {100 * high:.2f})"
+        f"int8 is {gain:.2f} times as fast and {change} "
+        f"(95 % interval of the loss {100 * low:.2f} to {100 * high:.2f})"
     )
 
 
