@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import io
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,7 @@ def open_regular(path: Path, limits: Limits) -> Iterator[BinaryIO]:
         yield stream
 
 
-def read_lines(path: Path, encoding: str | None, limits: Limits) -> Iterator[Line]:
+def read_lines(path: Path, encoding: str | None, limits: Limits) -> Generator[Line, None, None]:
     """The lines of ``path``, decoded, one at a time.
 
     Raises:

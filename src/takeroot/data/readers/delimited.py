@@ -136,12 +136,12 @@ def _read(
     notes = []
     if not tabs and dialect.delimiter != ",":
         notes.append(f"columns are separated by {dialect.delimiter!r}: the first line has no comma")
-    lines = chain([first], lines)
+    rest = chain([first], lines)
     if header is None:
-        header = _header(path, lines, dialect, limits)
+        header = _header(path, rest, dialect, limits)
     rows: list[Row] = []
     rejects: list[Reject] = []
-    for read in _records(lines, dialect, len(header), limits):
+    for read in _records(rest, dialect, len(header), limits):
         if reason := read.reason or _fault(read, header, limits):
             rejects.append(Reject(read.line.number, reason, excerpt(read.line.text)))
         else:

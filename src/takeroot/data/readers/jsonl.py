@@ -64,11 +64,13 @@ def read_json(
 ) -> Table:
     """The table of a JSON array of objects, or of JSON Lines in a file named ``.json``."""
     _no_header(path, header)
-    text = read_text(path, encoding, limits, ARRAY_CHARS)
-    start = len(text) - len(text.lstrip())
-    if not text.startswith("[", start):
+    lines = read_lines(path, encoding, limits)
+    first = next((line.text.lstrip() for line in lines if line.text.strip()), "")
+    lines.close()
+    if not first.startswith("["):
         return read_jsonl(path, encoding=encoding, limits=limits, header=None)
-    return collect(path.name, _elements(path, text, start + 1, limits), limits)
+    text = read_text(path, encoding, limits, ARRAY_CHARS)
+    return collect(path.name, _elements(path, text, text.index("[") + 1, limits), limits)
 
 
 def collect(name: str, items: Iterable[Item], limits: Limits) -> Table:
