@@ -130,8 +130,8 @@ def confusions(mistakes: Sequence[Mistake], texts: Sequence[str]) -> tuple[Confu
     found = []
     for gold, predicted in order[:MOST_CONFUSIONS]:
         each = sorted(kinds[gold, predicted], key=lambda mistake: -mistake.confidence)
-        shown = tuple(shorten(one.excerpt or texts[one.row]) for one in each[:MOST_TEXTS])
-        found.append(Confusion(gold, predicted, len(each), shown))
+        shown = dict.fromkeys(shorten(one.excerpt or texts[one.row]) for one in each)
+        found.append(Confusion(gold, predicted, len(each), tuple(shown)[:MOST_TEXTS]))
     return tuple(found)
 
 

@@ -31,6 +31,10 @@ def reliability_chart(bins: Sequence[Spot], label: str) -> Html:
         svg.axis(0, 1, "how often it is right", whole_percent),
     )
     most = max(rows for _, _, rows in bins)
+    ranges = [
+        svg.line(sheet, [(sure, end) for end in wilson(right, rows)], "reach")
+        for sure, right, rows in bins
+    ]
     dots = [
         svg.dot(
             sheet,
@@ -42,8 +46,15 @@ def reliability_chart(bins: Sequence[Spot], label: str) -> Html:
         for sure, right, rows in bins
     ]
     ideal = svg.line(sheet, [(0, 0), (1, 1)], "ideal")
-    path = svg.line(sheet, [(sure, right) for sure, right, _ in bins], "line faint")
-    return svg.drawing(sheet, label, ideal, path, *dots)
+    return svg.drawing(sheet, label, ideal, *ranges, *dots)
+
+
+def wilson(share: float, rows: float) -> tuple[float, float]:
+    """The 95 % interval of a share seen in so many rows (Wilson 1927)."""
+    z, share = 1.96, min(max(share, 0.0), 1.0)
+    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    reach = z * (share * (1 - share) / rows + (z / (2 * rows)) ** 2) ** 0.5 / (1 + z * z / rows)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def risk_coverage_chart(spots: Sequence[Spot], chosen: Spot | None, label: str) -> Html:
@@ -144,8 +155,10 @@ def smoothed(spots: Sequence[Spot]) -> list[Spot]:
     return found
 
 
-def interval_bar(low: float, score: float, high: float, ends: tuple[float, float]) -> Html:
-    """A score with its interval on a line from ``ends[0]`` to ``ends[1]``."""
+def interval_bar(
+    low: float, score: float, high: float, ends: tuple[float, float], base: float | None = None
+) -> Html:
+    """A score with its interval, and a baseline, on a line from ``ends[0]`` to ``ends[1]``."""
     first, last = ends
 
     def place(value: float) -> float:
@@ -156,7 +169,10 @@ def interval_bar(low: float, score: float, high: float, ends: tuple[float, float
         "svg",
         el("rect", x=0, y=6, width=100, height=2, cls="track"),
         el("rect", x=place(low), y=2, width=width, height=10, rx=1, cls="whisker"),
-        el("rect", x=place(score) - 0.4, y=0, width=0.8, height=14, cls="tick"),
+        None
+        if base is None
+        else el("rect", x=place(base) - 0.25, y=0, width=0.5, height=14, cls="base"),
+        el("rect", x=place(score) - 0.25, y=0, width=0.5, height=14, cls="tick"),
         viewBox="0 0 100 14",
         preserveAspectRatio="none",
         aria_hidden="true",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from takeroot.evaluate.report.charts import interval_bar, learning_chart, training_chart
-from takeroot.evaluate.report.html import Html, data, el, table
+from takeroot.evaluate.report.html import Html, data, el, join, table
 from takeroot.evaluate.report.numbers import (
     MISSING,
     block,
@@ -53,7 +53,7 @@ def _candidates(evidence: Evidence) -> Html | None:
     best = method_name(chosen.get("method")) if chosen else "None"
     reading = (
         f"{best} was kept. The mark is its {metric.lower()} on held-out texts, the pale band where "
-        "the true figure may lie: where bands overlap, the cheaper way wins."
+        "the true figure may lie. Of ways that cannot be told apart, the cheaper one is kept."
     )
     low, high = percent(ends[0], 0), percent(ends[1], 0)
     scale = el("div", el("span", low), el("span", high), cls="ends", aria_hidden="true")
@@ -129,11 +129,11 @@ def _learning(evidence: Evidence) -> Html | None:
 
 def _training(evidence: Evidence) -> Html | None:
     """The training curve."""
-    losses = points(rows(evidence, "progress"), "step", "loss")
+    losses = points(_history(evidence, "steps"), "step", "loss")
     if len(losses) < 2:
         return None
     losses = losses[:: max(1, len(losses) // MOST_STEPS)]
-    epochs = rows(evidence, "epochs") or rows(block(evidence, "progress"), "epochs")
+    epochs = _history(evidence, "epochs")
     first, last = losses[0][1], losses[-1][1]
     reading = (
         f"The error it learns from fell from {short(first)} to {short(last)} in "
@@ -141,10 +141,20 @@ def _training(evidence: Evidence) -> Html | None:
     )
     drawn = training_chart(losses, [], reading)
     listed = losses[:: max(1, len(losses) // MOST_LISTED)]
-    numbers = table(
-        ("Step", "Loss"), ((count(s), decimal(v, 4)) for s, v in listed), text_columns=0
-    )
-    return figure("How it learned", reading, drawn, _epochs(epochs), numbers=numbers)
+    steps = table(("Step", "Loss"), ((count(s), decimal(v, 4)) for s, v in listed), text_columns=0)
+    return figure("How it learned", reading, drawn, numbers=join([_epochs(epochs), steps]))
+
+
+def _history(evidence: Evidence, kind: str) -> list[dict[str, Any]]:
+    """Steps or epochs, kept under ``progress`` or, as ``progress`` and ``epochs``, side by side."""
+    found = rows(block(evidence, "progress"), kind)
+    found = found or rows(evidence, "progress" if kind == "steps" else "epochs")
+    return [{"valid": _validation(each), **each} for each in found]
+
+
+def _validation(epoch: dict[str, Any]) -> float | None:
+    """The epoch's validation score, whatever the task calls it."""
+    return next((number(v) for k, v in epoch.items() if k not in {"epoch", "loss", "lr"}), None)
 
 
 def _epochs(epochs: list[dict[str, Any]]) -> Html | None:

@@ -74,7 +74,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Child]], *, text_columns
         el("tr", *(el("td", cell, cls=cls or None) for cell, cls in zip(row, classes, strict=True)))
         for row in rows
     )
-    return el("div", el("table", el("thead", head), el("tbody", *body)), cls="scroll", tabindex="0")
+    many = "many" if len(heads) > 3 else None
+    whole = el("table", el("thead", head), el("tbody", *body), cls=many)
+    return el("div", whole, cls="scroll", tabindex="0")
 
 
 def clean(text: str) -> str:

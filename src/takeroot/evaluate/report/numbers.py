@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 MISSING = "–"
+JOINED = "\u00a0"  # a number and its unit stay on one line
 
 
 def number(value: Any) -> float | None:
@@ -16,9 +17,9 @@ def number(value: Any) -> float | None:
 
 
 def percent(value: Any, digits: int = 1) -> str:
-    """A share as ``94.1 %``."""
+    """A share as ``94.1 %``, with a blank that does not break."""
     found = number(value)
-    return MISSING if found is None else f"{100 * found:.{digits}f} %"
+    return MISSING if found is None else f"{100 * found:.{digits}f}{JOINED}%"
 
 
 def span(ends: Any, digits: int = 1) -> str:
@@ -62,14 +63,14 @@ def duration(seconds: Any) -> str:
     if found is None:
         return MISSING
     if found < 60:
-        return f"{found:.1f} s" if found < 10 else f"{found:.0f} s"
+        return f"{found:.{int(found < 10)}f}{JOINED}s"
     minutes, rest = divmod(round(found), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def megabytes(value: Any) -> str:
     """A size as ``22.9 MB``."""
-    return MISSING if number(value) is None else f"{decimal(value, 1)} MB"
+    return MISSING if number(value) is None else f"{decimal(value, 1)}{JOINED}MB"
 
 
 def block(body: Any, *path: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from takeroot.evaluate.report.charts import interval_bar
 from takeroot.evaluate.report.html import Html, data, el
 from takeroot.evaluate.report.numbers import (
     block,
@@ -14,12 +15,15 @@ from takeroot.evaluate.report.numbers import (
     number,
     pair,
     percent,
-    span,
 )
 from takeroot.evaluate.report.parts import tile
 from takeroot.evaluate.report.words import KINDS, method_name, metric_name
 
 Evidence = dict[str, Any]
+KIND = (
+    "These texts also helped to choose the model, so the figure is a little kind; "
+    "a test file of its own gives an honest one."
+)
 
 
 def overview(evidence: Evidence) -> Html:
@@ -62,22 +66,18 @@ def _hero(evidence: Evidence) -> Html | None:
     if score is None:
         return None
     ends = pair(block(evaluation, "intervals").get(metric))
-    if ends is None:
-        sure = None
-    else:
-        sure = f"With 95 % certainty the true figure lies between {span(ends)} %."
-    hint = None
-    if rows == "validation":
-        hint = (
-            "These texts also helped to choose the model, so the figure is a little kind. "
-            "A test file of its own gives an honest one."
-        )
+    low, high = ends or (score, score)
+    reach = f"{percent(low)} to {percent(high)}"
+    sure = f"Other texts of the same kind would give {reach} (95 % interval)."
+    base = number(evaluation.get("majority_accuracy")) if metric == "accuracy" else None
     return el(
         "div",
         el("p", f"{100 * score:.1f}", el("span", " %", cls="unit"), cls="big"),
         el("p", _sentence(metric, score, evaluation, rows), cls="says"),
-        el("p", sure, _baseline(evaluation, metric), cls="soft"),
-        el("p", hint, cls="small soft") if hint else None,
+        el("p", sure, cls="soft") if ends else None,
+        el("p", KIND, cls="soft") if rows == "validation" else None,
+        interval_bar(low, score, high, (0.0, 1.0), base),
+        _scale(base),
         cls="card hero",
     )
 
@@ -101,12 +101,16 @@ def _sentence(metric: str, score: float, evaluation: dict[str, Any], rows: str) 
     )
 
 
-def _baseline(evaluation: dict[str, Any], metric: str) -> str | None:
-    """What no learning at all would reach."""
-    base = evaluation.get("majority_accuracy")
-    if metric != "accuracy" or number(base) is None:
-        return None
-    return f" Always giving the commonest label would be right {percent(base)} of the time."
+def _scale(base: float | None) -> Html:
+    """What the marks on the line below the score mean."""
+    words = None
+    if base is not None:
+        words = el(
+            "span",
+            el("i", cls="base", aria_hidden="true"),
+            f"always giving the commonest label: {percent(base)}",
+        )
+    return el("div", el("span", "0 %"), words, el("span", "100 %"), cls="ends")
 
 
 def _tiles(evidence: Evidence) -> Html | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from takeroot.evaluate.report.html import Child, Html, data, el, fold, table
-from takeroot.evaluate.report.numbers import block, count, number, percent, rows, span
+from takeroot.evaluate.report.numbers import block, count, number, pair, percent, rows, span
 from takeroot.evaluate.report.overview import main_metric, shown_rows
 from takeroot.evaluate.report.parts import figure, section
 from takeroot.evaluate.report.svg import meter
@@ -13,8 +13,8 @@ from takeroot.evaluate.report.words import METRICS
 
 Evidence = dict[str, Any]
 OPEN_LABELS = 8
+OPEN_SCORES = 6
 OPEN_CONFUSIONS = 5
-ALWAYS = ("in_scope_rejected", "out_of_scope_recall", "out_of_scope_auroc")
 
 
 def quality(evidence: Evidence) -> Html | None:
@@ -23,7 +23,7 @@ def quality(evidence: Evidence) -> Html | None:
     return section(
         "quality",
         "How good it is",
-        f"Everything here was measured on {kept} texts, with the very file that is served.",
+        f"Everything here was measured on {kept} texts, which took no part in training.",
         _scores(evidence),
         _confusions(evaluation),
         _labels(evaluation),
@@ -37,26 +37,33 @@ def _scores(evidence: Evidence) -> Html | None:
     names = [name for name in METRICS if number(evaluation.get(name)) is not None]
     if not names:
         return None
-    intervals = block(evaluation, "intervals")
     first = main_metric(evaluation)
     names.sort(key=lambda name: name != first)
-    heads = ["Score", kept.capitalize(), "95 % interval"] + (["Validation"] if other else [])
-    lines: list[list[Child]] = [
-        [_named(name), percent(evaluation[name]), span(intervals.get(name))] for name in names
-    ]
-    if other:
-        lines = [[*line, percent(other.get(name))] for line, name in zip(lines, names, strict=True)]
+    if "accuracy" in names and "micro_f1" in names:
+        names.remove("micro_f1")  # with one label a text they are the same figure
+    lines = [_score(name, evaluation, other) for name in names]
     reading = (
-        "Several views of the same answers: the interval says how far each figure could have come "
+        "Several views of the same answers. The interval says how far a figure could have come "
         "out otherwise with other texts of the same kind."
     )
-    return figure("All scores", reading, table(heads, lines), wide=False)
+    rest = lines[OPEN_SCORES:]
+    more = fold(f"{len(rest)} more scores", el("ul", *rest, cls="plain")) if rest else None
+    return figure("The scores", reading, el("ul", *lines[:OPEN_SCORES], cls="plain"), more)
 
 
-def _named(name: str) -> Html:
-    """A score's name with what it means."""
+def _score(name: str, evaluation: dict[str, Any], other: dict[str, Any]) -> Html:
+    """A score with what it means, its interval, and what it was on the validation rows."""
     title, meaning = METRICS[name]
-    return el("div", title, el("div", meaning, cls="small soft"))
+    ends = block(evaluation, "intervals").get(name)
+    facts = [meaning]
+    facts += [f"95 % interval {span(ends)}"] if pair(ends) else []
+    facts += [f"validation {percent(other[name])}"] if number(other.get(name)) is not None else []
+    return el(
+        "li",
+        el("div", el("span", title), el("span", percent(evaluation[name])), cls="headline"),
+        el("div", " · ".join(facts), cls="small soft"),
+        cls="row",
+    )
 
 
 def _confusions(evaluation: dict[str, Any]) -> Html | None:
@@ -142,7 +149,7 @@ def _label_table(listed: list[dict[str, Any]]) -> Html:
     lines: list[list[Child]] = [
         [
             data(each.get("label")),
-            el("span", meter(each["f1"]), " ", percent(each["f1"], 0)),
+            meter(each["f1"], percent(each["f1"], 0)),
             percent(each.get("precision"), 0),
             percent(each.get("recall"), 0),
             count(each.get("support")),

@@ -66,7 +66,7 @@ def _variants(parity: dict[str, Any]) -> Html | None:
         )
         for each in tried
     ]
-    heads = ("Numbers", "Score", "Loss, points", "One text", "Texts a second", "Size")
+    heads = ("Format", "Score", "Points lost", "One text", "Texts a second", "Size")
     reason = parity.get("reason")
     reading = data(reason) if reason else "Measured here, on held-out texts."
     return figure("Size and speed", reading, table(heads, lines), wide=True)
@@ -79,13 +79,13 @@ def _precision(each: dict[str, Any], chosen: Any) -> Html:
     return el("span", str(name), " ", badge)
 
 
-def _drop(each: dict[str, Any]) -> str:
-    """What was lost against full precision, in points, with its interval."""
+def _drop(each: dict[str, Any]) -> Html:
+    """What was lost against full precision, in points, with its interval below."""
     drop, ends = number(each.get("drop")), pair(each.get("drop_interval"))
     if drop is None:
-        return MISSING
-    around = f" ({100 * ends[0]:+.2f} to {100 * ends[1]:+.2f})" if ends else ""
-    return f"{100 * drop:+.2f}{around}"
+        return el("span", MISSING)
+    around = f"{100 * ends[0]:+.2f} to {100 * ends[1]:+.2f}" if ends else None
+    return el("div", f"{100 * drop:+.2f}", el("div", around, cls="soft") if around else None)
 
 
 def _unit(value: str, unit: str) -> str:

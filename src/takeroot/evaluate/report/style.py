@@ -54,6 +54,7 @@ svg .em{fill:var(--ink);font-weight:600}
 .line2{fill:none;stroke:var(--blue);stroke-width:1.75;stroke-dasharray:5 4}
 .ideal{stroke:var(--soft);stroke-width:1.25;stroke-dasharray:3 4;opacity:.8}
 .band{fill:var(--band);opacity:.65}
+.reach{stroke:var(--band);stroke-width:4;stroke-linecap:round}
 .dot{fill:var(--accent);stroke:var(--card);stroke-width:1.5}
 .bar{fill:var(--accent);opacity:.85}
 .bar.pale{fill:var(--soft);opacity:.35}
@@ -65,7 +66,12 @@ svg .em{fill:var(--ink);font-weight:600}
 details{margin-top:.9rem;border-top:1px solid var(--line);padding-top:.6rem}
 summary{cursor:pointer;color:var(--soft);font-size:.875rem}
 summary:hover,summary:focus-visible{color:var(--accent)}
-.scroll{overflow-x:auto;margin:.6rem -.25rem 0;padding:0 .25rem}
+.scroll{overflow-x:auto;background:linear-gradient(90deg,var(--card) 30%,transparent),
+linear-gradient(270deg,var(--card) 30%,transparent) 100% 0,
+linear-gradient(90deg,var(--line),transparent),
+linear-gradient(270deg,var(--line),transparent) 100% 0;background-repeat:no-repeat;
+background-size:2rem 100%,2rem 100%,.6rem 100%,.6rem 100%;
+background-attachment:local,local,scroll,scroll;margin:.6rem -.25rem 0;padding:0 .25rem}
 .scroll:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:4px}
 table{border-collapse:collapse;width:100%;font-size:.875rem}
 th,td{text-align:left;padding:.42rem .55rem .42rem 0;border-bottom:1px solid var(--line);
@@ -74,6 +80,7 @@ tbody tr:last-child td{border-bottom:0}
 th{font-weight:560;color:var(--soft);white-space:nowrap;vertical-align:bottom}
 th.n,td.n{text-align:right;padding-right:0;padding-left:.75rem;white-space:nowrap}
 td svg{width:4.5rem;height:.5rem;display:inline-block;vertical-align:middle}
+.value{display:inline-block;min-width:3.6em}
 .pick{color:var(--accent);font-weight:640}
 .badge{display:inline-block;font-size:.75rem;font-weight:600;line-height:1.5;padding:0 .5rem;
 border-radius:99px;background:var(--tint);color:var(--accent);white-space:nowrap}
@@ -90,11 +97,16 @@ ol.plain,ul.plain{list-style:none;padding:0;margin:0}
 .arrow{color:var(--soft);padding:0 .3rem}
 blockquote{margin:.3rem 0 0;padding:0 0 0 .75rem;border-left:2px solid var(--line);
 color:var(--soft);font-size:.9rem}
-.ends{display:flex;justify-content:space-between;color:var(--soft);font-size:.75rem}
+.hero svg{height:14px;margin:1.1rem 0 .35rem}
+.ends i.base{display:inline-block;width:3px;height:.8rem;background:var(--amber);margin-right:.4rem;
+vertical-align:-2px}
+.ends>:first-child,.ends>:last-child{white-space:nowrap}
+.ends{gap:.75rem;display:flex;justify-content:space-between;color:var(--soft);font-size:.75rem}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1rem;color:var(--soft);font-size:.8125rem;
 margin:.5rem 0 0;justify-content:center}
 .legend i{display:inline-block;width:1rem;height:0;border-top:2.5px solid var(--accent);
 margin-right:.4rem;vertical-align:middle}
+.legend i.spot{width:.6rem;height:.6rem;border:0;border-radius:50%;background:var(--accent)}
 .legend i.ref{border-top:2px dashed var(--soft)}
 .legend i.two{border-top:2px dashed var(--blue)}
 .legend i.area{height:.6rem;border:0;background:var(--band)}
@@ -102,6 +114,8 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.8125rem/1.5 ui-monospace,S
 Menlo,Consolas,"Noto Sans Mono CJK SC",monospace;margin:.5rem 0 0}
 footer{margin-top:3.5rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);
 font-size:.8125rem}
+@media (max-width:32rem){.plot text{font-size:13px}.many{font-size:.8125rem}.many svg{display:none}
+.many .value{min-width:0}.many th{white-space:normal}.many th.n,.many td.n{padding-left:.5rem}}
 @media (min-width:48rem){.page{padding:2rem 2rem 5rem}
 .tiles{grid-template-columns:repeat(4,minmax(0,1fr))}
 .grid{grid-template-columns:repeat(2,minmax(0,1fr));gap:1.15rem}

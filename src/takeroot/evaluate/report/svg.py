@@ -122,17 +122,18 @@ def column(sheet: Sheet, left: float, right: float, height: float, tip: str) -> 
     )
 
 
-def meter(share: float, cls: str = "bar") -> Html:
-    """A small lying bar, 0 to 1 filled."""
+def meter(share: float, value: str) -> Html:
+    """A small lying bar, 0 to 1 filled, and its value behind it."""
     kept = min(max(share, 0.0), 1.0)
-    return el(
+    bar = el(
         "svg",
         el("rect", x=0, y=0, width=100, height=8, rx=2, cls="track"),
-        el("rect", x=0, y=0, width=100 * kept, height=8, rx=2, cls=cls),
+        el("rect", x=0, y=0, width=100 * kept, height=8, rx=2, cls="bar"),
         viewBox="0 0 100 8",
         preserveAspectRatio="none",
         aria_hidden="true",
     )
+    return el("span", bar, el("span", value, cls="value"))
 
 
 def _axes(sheet: Sheet) -> list[Child]:

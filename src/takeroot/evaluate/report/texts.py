@@ -151,6 +151,8 @@ def _classes(report: dict[str, Any]) -> Html | None:
         data(most),
         f" with {count(top)}.",
     )
+    if top == bottom:
+        reading = el("span", f"Balanced: {len(ranked)} labels with {count(top)} texts each.")
     shown = ranked if len(ranked) <= OPEN_CLASSES else [*ranked[:5], *ranked[-5:]]
     more = None
     if len(ranked) > len(shown):
@@ -162,8 +164,7 @@ def _classes(report: dict[str, Any]) -> Html | None:
 def _class_table(ranked: list[tuple[str, float]], most: float) -> Html:
     """Labels with a bar for their texts."""
     lines: list[list[Child]] = [
-        [data(name), el("span", meter(times / max(most, 1)), " ", count(times))]
-        for name, times in ranked
+        [data(name), meter(times / max(most, 1), count(times))] for name, times in ranked
     ]
     return table(("Label", "Texts"), lines)
 
@@ -177,7 +178,6 @@ def _languages(report: dict[str, Any]) -> Html | None:
     ranked = sorted(found.items(), key=lambda each: -each[1])
     reading = f"{percent(ranked[0][1] / total, 0)} of the texts are {ranked[0][0]}."
     lines: list[list[Child]] = [
-        [data(name), el("span", meter(times / total), " ", percent(times / total))]
-        for name, times in ranked
+        [data(name), meter(times / total, percent(times / total))] for name, times in ranked
     ]
     return figure("Languages", reading, table(("Language", "Share"), lines))

@@ -39,14 +39,17 @@ def trust(evidence: Evidence) -> Html | None:
 def _reliability(evidence: Evidence) -> Html | None:
     """The reliability diagram."""
     evaluation, _ = shown_rows(evidence)
-    bins = points(rows(evaluation, "reliability"), "confidence", "accuracy", "count")
-    if not bins or not any(each[2] for each in bins):
+    found = points(rows(evaluation, "reliability"), "confidence", "accuracy", "count")
+    bins = [each for each in found if each[2] > 0]
+    if not bins:
         return None
     reading = f"{_gap(bins)} {_example(bins)}"
     drawn = reliability_chart(bins, reading)
     lines = ((percent(s), percent(r), count(n)) for s, r, n in bins)
     numbers = table(("Says", "Is right", "Decisions"), lines, text_columns=0)
-    key = legend(("", "this model; larger dots, more texts"), ("ref", "perfect honesty"))
+    key = legend(
+        ("spot", "this model; larger: more texts"), ("area", "range"), ("ref", "perfect honesty")
+    )
     return figure("Is its confidence honest?", reading, drawn, key, numbers=numbers)
 
 

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-METRICS: dict[str, tuple[str, str]] = {
+METRICS: dict[str, tuple[str, str]] = {  # in the order of the report's table
     "accuracy": ("Accuracy", "texts that get the right label"),
-    "macro_f1": ("Macro F1", "balance of found and false, every label counting the same"),
-    "micro_f1": ("Micro F1", "balance of found and false, every decision counting the same"),
-    "macro_precision": ("Macro precision", "of what it calls a label, how much is right"),
-    "macro_recall": ("Macro recall", "of what has a label, how much it finds"),
-    "micro_precision": ("Micro precision", "of all labels given, how many are right"),
-    "micro_recall": ("Micro recall", "of all labels there are, how many are given"),
-    "balanced_accuracy": ("Balanced accuracy", "accuracy, every label counting the same"),
-    "subset_accuracy": ("Whole texts right", "texts with every label right and none too many"),
-    "samples_f1": ("F1 by text", "balance of found and false, text by text"),
     "entity_f1": ("Entity F1", "balance of entities found and false alarms"),
+    "macro_f1": ("Macro F1", "balance of found and false, each label counting the same"),
+    "micro_f1": ("Micro F1", "balance of found and false, each decision counting the same"),
     "precision": ("Precision", "of the entities it reports, how many are right"),
     "recall": ("Recall", "of the entities there are, how many it finds"),
-    "text_accuracy": ("Whole texts right", "texts with every entity right and none too many"),
-    "coverage": ("Answered", "texts it does not abstain from"),
-    "selective_accuracy": ("Right when it answers", "right among the texts it answers"),
-    "accuracy_abstained_wrong": (
-        "Right and answered",
-        "accuracy, an abstention being an error",
-    ),
-    "in_scope_rejected": ("Turned away wrongly", "texts that fit a label but were abstained from"),
-    "out_of_scope_recall": ("Outsiders noticed", "texts that fit no label and were abstained from"),
+    "subset_accuracy": ("Whole texts right", "every label right and none too many"),
+    "text_accuracy": ("Whole texts right", "every entity right and none too many"),
+    "out_of_scope_recall": ("Outsiders noticed", "texts that fit no label and were declined"),
     "out_of_scope_auroc": ("Outsiders told apart", "chance that an outsider looks stranger"),
+    "coverage": ("Answered", "texts it does not decline to answer"),
+    "selective_accuracy": ("Right when it answers", "right among the texts it answers"),
     "ece": ("Calibration error", "average gap between said and true confidence"),
     "majority_accuracy": ("Commonest label", "accuracy of always giving the commonest label"),
+    "accuracy_abstained_wrong": ("Right and answered", "accuracy, silence being an error"),
+    "in_scope_rejected": ("Turned away wrongly", "texts that fit a label but were declined"),
+    "macro_precision": ("Macro precision", "of what it calls a label, how much is right"),
+    "macro_recall": ("Macro recall", "of what has a label, how much it finds"),
+    "balanced_accuracy": ("Balanced accuracy", "accuracy, each label counting the same"),
+    "micro_precision": ("Micro precision", "of all labels given, how many are right"),
+    "micro_recall": ("Micro recall", "of all labels there are, how many are given"),
+    "samples_f1": ("F1 by text", "balance of found and false, text by text"),
+    "hamming_loss": ("Wrong decisions", "share of all yes-or-no decisions that are wrong"),
+    "aurc": ("Risk over all coverages", "area under the risk–coverage curve, lower is better"),
 }
 
 METHODS = {
