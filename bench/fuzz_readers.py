@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,13 +52,13 @@ class Outcome:
 
     files: int = 0
     read: int = 0
+    used: int = 0
     refused: int = 0
     rows_in: int = 0
     rejected: int = 0
     slowest_s: float = 0.0
     slowest: str = ""
     failures: list[str] = field(default_factory=list)
-    refusals: Counter[str] = field(default_factory=Counter)
 
 
 class HangError(Exception):
@@ -79,6 +78,7 @@ def main() -> int:
     rows = {
         "files": f"{outcome.files:,}",
         "read": f"{outcome.read:,}",
+        "of these with usable examples": f"{outcome.used:,}",
         "refused with one clear line": f"{outcome.refused:,}",
         "rows in": f"{outcome.rows_in:,}",
         "rows rejected with line and reason": f"{outcome.rejected:,}",
@@ -124,8 +124,7 @@ def _try(outcome: Outcome, path: Path, name: str, rng: random.Random) -> None:
         table = read(path, encoding=encoding)
         seconds = time.perf_counter() - start
         _judge(outcome, table, path, name)
-        ends = {"text": table.columns[0], "label": table.columns[-1]} if table.columns else {}
-        build(table, infer(table, **ends))
+        outcome.used += _used(table)
     except DataError as error:
         seconds = time.perf_counter() - start
         outcome.refused += 1
@@ -141,6 +140,16 @@ def _try(outcome: Outcome, path: Path, name: str, rng: random.Random) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
     if seconds > outcome.slowest_s:
         outcome.slowest_s, outcome.slowest = seconds, name
+
+
+def _used(table: Table) -> bool:
+    """Whether examples can be made of the table; if not, that is one clear error, too."""
+    ends = {"text": table.columns[0], "label": table.columns[-1]} if table.columns else {}
+    try:
+        build(table, infer(table, **ends))
+    except DataError:
+        return False
+    return True
 
 
 def _judge(outcome: Outcome, table: Table, path: Path, name: str) -> None:
