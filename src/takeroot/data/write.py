@@ -47,7 +47,8 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Cells]) -> Non
 
 def _csv_line(cells: Iterable[Any]) -> str:
     """One row; the csv module before Python 3.13 leaves a lone carriage return unquoted."""
-    return ",".join(_quoted(_cell(cell)) for cell in cells) + "\n"
+    line = ",".join(_quoted(_cell(cell)) for cell in cells)
+    return (line or '""') + "\n"  # a blank line would be no row
 
 
 def _quoted(cell: str) -> str:
