@@ -60,7 +60,8 @@ def reference_arrays(
         means = np.stack([vectors[numbers == k].mean(axis=0) for k in range(len(names))])
         centred = vectors - means[numbers]
         covariance = centred.T @ centred / len(vectors)
-        covariance += RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+        variance = np.trace(covariance) / len(covariance) or 1.0  # 0 where each class has one row
+        covariance += RIDGE * variance * np.eye(len(covariance))
         precision = np.linalg.inv(covariance.astype(np.float64))
         return {"means": means.astype(np.float32), "precision": precision.astype(np.float32)}
     if method == "knn":
@@ -81,6 +82,8 @@ def compare_by_leaving_out(
 ) -> dict[str, dict[str, float]]:
     """Mean AUROC of every score, and what it finds when 2 % of the belonging rows are refused.
 
+    Draws that leave nothing to judge on one side do not count; nothing is returned if none does.
+
     Args:
         work: The material; the first held-out part is used.
         probe: Text vectors of all rows.
@@ -94,11 +97,13 @@ def compare_by_leaving_out(
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in OUT_OF_SCOPE}
     for _ in range(DRAWS):
         out = random.permutation(count)[: max(1, round(count * LEFT_OUT))]
+        outside = np.isin(labels[part.judge], out)
         rows = train[~np.isin(labels[train], out)]
+        if outside.all() or not outside.any() or not len(rows):
+            continue
         targets = one_hot(labels[rows], count)[:, ~np.isin(np.arange(count), out)]
         head = solve(probe.vectors[rows], targets, probe.c, max_steps=STEPS)
         outputs = Outputs(head.logits(held), held)
-        outside = np.isin(labels[part.judge], out)
         for name, results in found.items():
             reference = reference_arrays(name, probe.vectors[rows], labels[rows], 0)
             each = scores(name, outputs, reference)
@@ -111,6 +116,7 @@ def compare_by_leaving_out(
             "recall_at_default": float(np.mean([recall for _, recall in results])),
         }
         for name, results in found.items()
+        if results
     }
 
 

@@ -21,8 +21,9 @@ from takeroot.bundle.cores import usable_cores
 from takeroot.bundle.decode import decode
 from takeroot.bundle.runtimes import RUNTIMES
 from takeroot.bundle.spec import InputSpec
-from takeroot.data import Dataset
+from takeroot.data import Dataset, write_rejects
 from takeroot.evaluate import Evaluation, evaluate
+from takeroot.evaluate.card import render_card
 from takeroot.evaluate.report import render_report
 from takeroot.export import Artifact, make
 from takeroot.machine import cpu_flags, memory_mb, processor, versions
@@ -36,6 +37,7 @@ from takeroot.search.material import Material, report_of
 from takeroot.search.tfidf import TfidfModel
 from takeroot.search.work import Judged, Work
 
+REJECTS = "rejects.csv"  # in the run's folder: rows that could not be used, and why
 REPLAYED = 1000  # held-out rows replayed through the artifact
 
 
@@ -65,6 +67,8 @@ def assemble(
     out: Path,
 ) -> dict[str, Any]:
     """Write the bundle to ``out/bundle`` and give the summary ``fit --json`` prints."""
+    if found.train.rejects:
+        write_rejects(found.train, out / REJECTS)
     work.progress.note("exporting, and replaying the artifact on held-out rows")
     spec = _spec(work, found, made)
     artifact = _artifact(work, made, spec)
@@ -302,6 +306,7 @@ def _write(
         for name, value in evidence.items():
             writer.write_json(f"evidence/{name}.json", value)
         writer.write_bytes("report.html", render_report(evidence).encode())
+        writer.write_bytes("card.md", render_card(evidence).encode())
     load_predictor(folder, threads=1)
 
 

@@ -273,7 +273,7 @@ def _rule(
         enough = len(work.task.labels) >= abstention.FEWEST_LABELS
         if tried.probe is not None and best.method != "tfidf" and enough:
             compared = abstention.compare_by_leaving_out(work, tried.probe, labels)
-            method = max(compared, key=lambda name: compared[name]["auroc"])
+            method = max(compared, key=lambda name: compared[name]["auroc"], default=method)
     if best.method == "tfidf" and method in ("mahalanobis", "knn"):
         raise RecipeError(f"abstain.method: {method!r} needs an encoder; the best model is TF-IDF")
     reference: dict[str, np.ndarray] = {}

@@ -34,20 +34,24 @@ def learning_curve(task: Task, parts: tuple[Part, ...], score: Score, seed: int)
     for share in SHARES:
         found = []
         for part in parts[:3]:
-            rows = random.permutation(part.train)[: max(2, round(len(part.train) * share))]
+            rows = random.permutation(part.train)[: _taken(part, share)]
             found.append(score(np.sort(rows), part.judge))
-        rows_used = round(len(parts[0].train) * share)
         mean = float(np.mean(found))
         spread = max(float(np.std(found)), _sampling(mean, parts))
         points.append(
             {
-                "rows": rows_used,
+                "rows": _taken(parts[0], share),
                 "score": mean,
                 "low": max(0.0, mean - 1.96 * spread),
                 "high": min(1.0, mean + 1.96 * spread),
             }
         )
     return {"metric": task.metric, "points": points, "sentence": _sentence(points)}
+
+
+def _taken(part: Part, share: float) -> int:
+    """How many of a part's training rows a share is, 2 at least where there are as many."""
+    return min(len(part.train), max(2, round(len(part.train) * share)))
 
 
 def _sampling(score: float, parts: tuple[Part, ...]) -> float:
@@ -58,6 +62,8 @@ def _sampling(score: float, parts: tuple[Part, ...]) -> float:
 
 def _sentence(points: list[dict[str, float]]) -> str:
     """What the next rows would bring, by the fitted power law."""
+    if points[0]["rows"] == points[-1]["rows"]:
+        return "There are too few rows to say what more labels would buy."
     rows = np.log([point["rows"] for point in points])
     errors = np.log([max(1 - point["score"], 1e-3) for point in points])
     slope, level = np.polyfit(rows, errors, 1)

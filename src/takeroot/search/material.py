@@ -81,7 +81,10 @@ def parts_of(recipe: Recipe, rows: tuple[Example, ...], task: str) -> tuple[Part
         DataError: If no row can be held out.
     """
     if len(rows) < FEW_ROWS and recipe.data.split_by is None and task != "tag":
-        return cross_validation(rows, recipe.fit.seed)
+        parts = cross_validation(rows, recipe.fit.seed)
+        if not parts:
+            raise DataError(f"{rows[0].source}: no row can be held out: all texts are the same")
+        return parts
     found = split(
         rows, seed=recipe.fit.seed, valid_share=recipe.data.valid_share, by=recipe.data.split_by
     )

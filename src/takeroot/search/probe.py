@@ -20,7 +20,7 @@ from takeroot.data import Example
 from takeroot.metrics.calibration import binary_nll, nll
 from takeroot.models.load import Pretrained
 from takeroot.models.text_model import TextModel
-from takeroot.search.tfidf import row_weights, target_matrix
+from takeroot.search.tfidf import EXCLUSIVE, row_weights, target_matrix
 from takeroot.search.work import Judged, Work, gather
 from takeroot.tasks import Task, encode_examples
 from takeroot.train.embed import embed
@@ -94,7 +94,14 @@ def solve_head(work: Work, probe: Probe, rows: np.ndarray, start: Linear | None 
         targets = np.concatenate([targets, np.eye(len(work.task.labels), dtype=np.float32)])
         if weights is not None:
             weights = np.concatenate([weights, np.ones(len(work.task.labels), np.float32)])
-    return solve(features, targets, probe.c, row_weights=weights, start=start)
+    return solve(
+        features,
+        targets,
+        probe.c,
+        exclusive=work.task.name in EXCLUSIVE,
+        row_weights=weights,
+        start=start,
+    )
 
 
 def judge(work: Work, probe: Probe) -> Judged:

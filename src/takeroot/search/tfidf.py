@@ -24,6 +24,7 @@ FEATURES = 20_000  # n-grams of each block; more cost memory and time and gained
 C = 30.0
 STEPS = 60
 NORMALISATION = "nfkc"
+EXCLUSIVE = ("classify", "pair")  # tasks whose labels exclude each other
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def fit(task: Task, examples: Sequence[Example], weights: np.ndarray | None = No
     found = NgramFeatures.fit(texts, FEATURES, min_texts=2 if len(texts) > 1000 else 1)
     matrix = sparse(found, examples)
     targets = target_matrix(task, examples)
-    linear = solve(matrix, targets, C, row_weights=weights, max_steps=STEPS)
+    exclusive = task.name in EXCLUSIVE
+    linear = solve(matrix, targets, C, exclusive=exclusive, row_weights=weights, max_steps=STEPS)
     # Served in half precision: rounding here as well makes both agree.
     return TfidfModel(
         found, Linear(linear.weights.astype(np.float16).astype(np.float32), linear.intercept)
