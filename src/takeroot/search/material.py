@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,8 @@ def _dataset(recipe: Recipe, table: Table, known: Columns | None, progress: Prog
         group=data.group if known is None else None,
         time=data.time if known is None else None,
     )
+    if known is not None:
+        columns = replace(columns, separator=known.separator)
     found = build(table, columns, missing=data.missing, max_chars=data.max_chars)
     if found.rejects:
         first = found.rejects[0]
