@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from takeroot.cli.fit import summarise
 from takeroot.cli.output import Result, answering, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 SHOWN = 6  # in-scope messages; as many out-of-scope ones where there are any
 
@@ -26,6 +30,7 @@ class Language(StrEnum):
 def demo(
     language: Annotated[Language, typer.Option(help="English or Chinese messages.")] = Language.en,
     out: Annotated[Path | None, typer.Option(help="New folder; runs/demo-LANGUAGE.")] = None,
+    time_limit: Annotated[float, typer.Option(help="Seconds for the fit.")] = 120,
 ) -> Result:
     """Fit packaged customer-service messages; show some answers."""
     from takeroot import api, scoring
@@ -34,7 +39,7 @@ def demo(
 
     files = demo_set(language.value)
     name = {"output": {"name": f"demo-{language.value}"}}
-    wanted = api.settings(name, data=files.train, test=files.test)
+    wanted = api.settings(name, data=files.train, test=files.test, time_limit_s=time_limit)
     folder = api.run_folder(wanted, out)
     with shown() as progress:
         model = api.run(wanted, folder, progress=progress)
@@ -54,11 +59,11 @@ def demo(
         {"text": cells["text"], "intent": cells["intent"], **answer.to_json()}
         for cells, answer in zip(examples, answers, strict=True)
     ]
-    return Result(payload, lambda: [*summarise(model.summary), _answers(payload)])
+    return Result(payload, lambda: [*summarise(model.summary), *_answers(payload)])
 
 
-def _answers(payload: dict[str, Any]) -> Any:
-    """The example messages and what the model makes of them."""
+def _answers(payload: dict[str, Any]) -> Iterator[RenderableType]:
+    """The example messages and what the model makes of them, and of all out-of-scope ones."""
     rows = [
         [
             answer["text"],
@@ -68,4 +73,10 @@ def _answers(payload: dict[str, Any]) -> Any:
         ]
         for answer in payload["answers"]
     ]
-    return table("", ["message", "intent", "answer", "#confidence"], rows)
+    yield table("", ["message", "intent", "answer", "#confidence"], rows)
+    if "out_of_scope" in payload:
+        found = payload["out_of_scope"]
+        yield (
+            f"of {found['out_of_scope']} out-of-scope messages {found['out_of_scope_recall']:.0%} "
+            f"are abstained on, of {found['in_scope']} others {found['in_scope_rejected']:.0%}"
+        )
