@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from takeroot.models.load import load
+from takeroot.search import finetune
+from takeroot.search import probe as probes
+from takeroot.search.work import Work
+from takeroot.tasks import Classify, Tag
+
+Build = Callable[..., Any]
+FP32 = torch.float32
+TWO = Classify(("a", "b"))
+
+
+@pytest.fixture
+def work(work_of: Build, shop_examples: Build, encoder_folder: Path) -> Work:
+    found: Work = work_of(shop_examples(30))
+    return replace(found, pretrained=load(str(encoder_folder)), max_tokens=16)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 7),
+        ("learning_rate", 0.01),
+        ("batch_size", 5),
+        ("accumulate", 3),
+        ("weight_decay", 0.5),
+        ("warmup_share", 0.3),
+        ("schedule", "cosine"),
+        ("clip", 2.5),
+        ("dropout", 0.25),
+        ("patience", 4),
+        ("seed", 9),
+    ],
+)
+def test_settings_of_the_recipe_reach_the_training(
+    work_of: Build, shop_examples: Build, name: str, value: Any
+) -> None:
+    work = work_of(shop_examples(6), fit={name: value})
+
+    assert getattr(finetune.configure(work, FP32, 6), name) == value
+
+
+@pytest.mark.parametrize(
+    ("rows", "preset", "epochs"),
+    [(100, "balanced", 8), (9000, "balanced", 4), (9000, "best", 8), (90_000, "balanced", 2)],
+)
+def test_the_more_rows_the_fewer_times_each_is_seen(
+    work_of: Build, shop_examples: Build, rows: int, preset: str, epochs: int
+) -> None:
+    work = work_of(shop_examples(6), TWO, fit={"preset": preset})
+
+    assert finetune.configure(work, FP32, rows).epochs == epochs
+
+
+def test_few_rows_are_learnt_slowly_and_by_contrast(work_of: Build, shop_examples: Build) -> None:
+    work = work_of(shop_examples(6), TWO)
+
+    few, many = (finetune.configure(work, FP32, rows) for rows in (39, 40))
+
+    assert few.learning_rate < many.learning_rate
+    assert (few.contrastive > 0, many.contrastive > 0) == (True, False)
+
+
+def test_the_random_head_of_tags_learns_faster(work_of: Build, shop_examples: Build) -> None:
+    found = finetune.configure(work_of(shop_examples(6), Tag(("card",))), FP32, 6)
+
+    assert found.head_learning_rate == 10 * found.learning_rate
+
+
+def test_the_encoder_given_stays_as_it_is(work: Work) -> None:
+    assert work.pretrained is not None
+    before = {name: value.clone() for name, value in work.pretrained.encoder.state_dict().items()}
+    config = replace(finetune.configure(work, FP32, 20), epochs=1)
+
+    finetune.fine_tune(work, None, work.parts[0], config, "t")
+
+    after = work.pretrained.encoder.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_all_but_the_embedding_tables_is_trained(work: Work) -> None:
+    assert work.pretrained is not None
+    before = work.pretrained.encoder.state_dict()
+    config = replace(finetune.configure(work, FP32, 20), epochs=2)
+
+    model = finetune.fine_tune(work, None, work.parts[0], config, "t").model
+
+    changed = {n for n, v in model.encoder.state_dict().items() if not torch.equal(v, before[n])}
+    assert changed and not any(name.startswith("embeddings.") for name in changed)
+
+
+def test_training_starts_from_the_solved_head(work: Work) -> None:
+    probe = probes.prepare(work, FP32)
+    config = replace(finetune.configure(work, FP32, 20), epochs=1, learning_rate=1e-9)
+
+    tuned = finetune.fine_tune(
+        work, probe, work.parts[0], replace(config, head_learning_rate=1e-9), "t"
+    )
+
+    judged = finetune.outputs_of(work, tuned.model, work.parts[0].judge).logits
+    np.testing.assert_allclose(judged, probes.judge(work, probe).outputs.logits, atol=1e-3)
+
+
+def test_patience_scores_the_judged_rows_each_epoch(work: Work) -> None:
+    config = replace(finetune.configure(work, FP32, 20), epochs=2, patience=2)
+
+    tuned = finetune.fine_tune(work, None, work.parts[0], config, "t")
+
+    assert all(0 <= record["accuracy"] <= 1 for record in tuned.history.epochs)
+    assert len(tuned.history.epochs) == 2
