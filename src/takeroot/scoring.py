@@ -12,7 +12,8 @@ from takeroot.bundle import Answer, Outputs, Predictor
 from takeroot.bundle.abstain import OUT_OF_SCOPE
 from takeroot.bundle.decode import decode
 from takeroot.bundle.spec import Spec
-from takeroot.data.columns import infer
+from takeroot.data.cells import SEPARATORS
+from takeroot.data.columns import Columns, infer
 from takeroot.data.dataset import Dataset, build
 from takeroot.data.table import Table
 from takeroot.errors import DataError
@@ -103,7 +104,22 @@ def labelled(spec: Spec, table: Table, columns: Mapping[str, str | None]) -> Dat
         columns.get(role) or (trained[role] if trained[role] in table.columns else None)
         for role in ("text", "label", "second")
     )
-    return build(table, infer(table, task=spec.task, text=text, label=label, second=second))
+    found = infer(table, task=spec.task, text=text, label=label, second=second)
+    if spec.task == "multilabel":
+        found = replace(found, separator=_separator(spec, table, found))
+    return build(table, found)
+
+
+def _separator(spec: Spec, table: Table, found: Columns) -> str | None:
+    """What stands between the labels of a cell: that which leaves the bundle's labels only."""
+    cells = [row.values.get(found.label or "") for row in table.rows]
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    allowed = {*spec.labels, ""}
+    for mark in (None, *SEPARATORS):
+        parts = (part for text in texts for part in (text.split(mark) if mark else [text]))
+        if {part.strip() for part in parts} <= allowed:
+            return mark
+    return found.separator
 
 
 def joined(first: Table, second: Table) -> Table:
