@@ -159,7 +159,8 @@ def fit(
     def run(task: str = "classify", **values: Any) -> Run:
         key = json.dumps([task, values], sort_keys=True)
         if key not in done:
-            recipe = recipe_of(task=task, **values)
+            data = {"second": "second"} if task == "pair" else {}
+            recipe = recipe_of(task=task, data=data, **values)
             tables = {"table": shop_table(30, task), "test": shop_table(12, task, "test")}
             out = tmp_path_factory.mktemp("run") / "out"
             done[key] = fit_recipe(recipe, out, **tables)

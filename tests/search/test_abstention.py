@@ -36,7 +36,7 @@ def compared(
 def test_means_are_those_of_each_class() -> None:
     found = abstention.reference_arrays("mahalanobis", VECTORS, LABELS, 0)["means"]
 
-    np.testing.assert_allclose(found, [VECTORS[LABELS == k].mean(axis=0) for k in range(3)], 1e-5)
+    np.testing.assert_allclose(found, [VECTORS[k == LABELS].mean(axis=0) for k in range(3)], 1e-5)
 
 
 def test_precision_inverts_the_covariance_within_classes_and_a_little_more() -> None:

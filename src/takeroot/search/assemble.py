@@ -202,7 +202,8 @@ def _evidence(
 ) -> dict[str, Any]:
     """Everything that was measured, by the names the report knows."""
     best = made.best
-    spec = draft_spec(work, best.decision, abstention=made.rule.abstention)
+    runtime = "onnx" if isinstance(made.model, Tuned) else "linear"
+    spec = draft_spec(work, best.decision, runtime=runtime, abstention=made.rule.abstention)
     reference = made.rule.reference
     if made.rule.abstention is not None:
         reference = prepare(made.rule.abstention.method, reference)
@@ -234,7 +235,7 @@ def _evidence(
         evidence["learning_curve"] = curve
     if artifact is not None:
         evidence["parity"] = artifact.evidence
-    if isinstance(made.model, Tuned) and made.model.history.steps:
+    if isinstance(made.model, Tuned) and made.model.history.epochs:
         evidence["progress"] = asdict(made.model.history)
     return evidence
 
