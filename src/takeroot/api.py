@@ -28,6 +28,7 @@ _KEYS = {
     "label": "data.label",
     "second": "data.second",
     "encoding": "data.encoding",
+    "format": "data.format",
     "header": "data.header",
     "task": "task",
     "model": "model",
@@ -244,14 +245,12 @@ def load(path: str | Path, threads: int | None = None) -> Model:
     return Model(folder, threads=threads)
 
 
-def read_any(
-    data: Any, *, encoding: str | None = None, header: Sequence[str] | None = None
-) -> Table:
-    """The rows of a file, DataFrame or list of dicts."""
+def read_any(data: Any, **how: Any) -> Table:
+    """The rows of a file (read as ``how`` tells ``data.read``), DataFrame or list of dicts."""
     from takeroot.data.read import read, read_object
 
     if isinstance(data, str | Path):
-        return read(data, encoding=encoding, header=header)
+        return read(data, **how)
     return read_object(data)
 
 

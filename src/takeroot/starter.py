@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ from takeroot.files import write_text
 from takeroot.recipe import DataRecipe, FitRecipe
 
 
-def write(
-    data: Path, out: Path, *, encoding: str | None = None, header: Sequence[str] | None = None
-) -> Columns:
+def write(data: Path, out: Path, **how: Any) -> Columns:
     """Write a commented recipe for ``data`` to ``out``; gives the columns it names.
+
+    Args:
+        data: Labelled file.
+        out: The recipe.
+        how: The file is read: ``encoding``, ``header`` and ``format`` of ``takeroot.data.read``.
 
     Raises:
         RecipeError: If ``out`` is there already.
@@ -28,29 +31,21 @@ def write(
     """
     if out.exists():
         raise RecipeError(f"{out}: is already there; name another file or remove it")
-    table = read(data, encoding=encoding, header=header)
+    table = read(data, **how)
     columns = infer(table)
     path = data if data.is_absolute() else Path(os.path.relpath(data, out.parent))
-    write_text(out, render(table, columns, path, encoding=encoding, header=header))
+    write_text(out, render(table, columns, path, how))
     return columns
 
 
-def render(
-    table: Table,
-    columns: Columns,
-    path: Path,
-    *,
-    encoding: str | None = None,
-    header: Sequence[str] | None = None,
-) -> str:
+def render(table: Table, columns: Columns, path: Path, how: Mapping[str, Any]) -> str:
     """The recipe's text."""
     data = {
         "path": str(path),
         "text": columns.text,
         "second": columns.second,
         "label": columns.label,
-        "encoding": encoding,
-        "header": None if header is None else list(header),
+        **how,
     }
     notes = "".join(f"# {note}\n" for note in columns.notes)
     lines = "".join(f"  {_pair(name, value)}\n" for name, value in data.items() if value)
@@ -72,5 +67,6 @@ def render(
 
 def _pair(name: str, value: Any) -> str:
     """One YAML line, quoted where it must be."""
+    value = list(value) if isinstance(value, tuple) else value
     dumped = yaml.safe_dump({name: value}, allow_unicode=True, default_flow_style=True, width=10**6)
     return dumped.strip()[1:-1]

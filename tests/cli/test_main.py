@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -115,6 +116,10 @@ def test_termination_cleans_up_like_ctrl_c(
     monkeypatch.setattr("takeroot.cli.app", lambda **_: os.kill(os.getpid(), signal.SIGTERM))
 
     assert takeroot("fit").code == 130
+
+
+def test_version_is_that_of_the_package(takeroot: Callable[..., Any]) -> None:
+    assert takeroot("--version").out.strip() == version("takeroot")
 
 
 def test_no_arguments_shows_the_help(takeroot: Callable[..., Any]) -> None:

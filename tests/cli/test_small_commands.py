@@ -22,6 +22,23 @@ def test_init_writes_a_recipe_that_loads(takeroot: Run, shop_csv: Path, tmp_path
     assert ran.json["task"] == "classify"
 
 
+def test_init_reads_a_file_whose_name_does_not_tell(takeroot: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("Ann B-PER\nlives O\n\nBob B-PER\n")
+
+    takeroot("init", tmp_path / "t.txt", "-o", tmp_path / "r.yaml", "--format", "conll")
+
+    made = recipe.load(tmp_path / "r.yaml")
+    assert (made.data.format, made.task) == ("conll", "tag")
+
+
+def test_init_writes_the_names_of_a_file_without_any(takeroot: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("hello there,a\ngood bye,b\nhi there,a\nso long,b\n")
+
+    takeroot("init", tmp_path / "t.csv", "-o", tmp_path / "r.yaml", "--header", "text, label")
+
+    assert recipe.load(tmp_path / "r.yaml").data.header == ("text", "label")
+
+
 def test_init_overwrites_nothing(takeroot: Run, shop_csv: Path) -> None:
     ran = takeroot("init", shop_csv, "-o", shop_csv)
 

@@ -9,9 +9,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+import takeroot
 from takeroot.cli import data, models, recipe
 from takeroot.cli.demo import demo
 from takeroot.cli.doctor import doctor
@@ -26,7 +28,6 @@ from takeroot.files import FULL
 
 app = typer.Typer(
     name="takeroot",
-    help="From a labelled file to a small, verified text model that runs on the CPUs you have.",
     epilog="Exit codes: 0 done, 1 user error, 2 gate not met, 3 out of disk, 4 out of memory.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -39,6 +40,23 @@ for group, name in ((data.app, "data"), (recipe.app, "recipe"), (models.app, "mo
     app.add_typer(group, name=name)
 
 _INTERRUPTED = 130
+
+
+def _tell_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        typer.echo(takeroot.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """From a labelled file to a small, verified text model that runs on the CPUs you have."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

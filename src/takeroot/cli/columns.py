@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,14 @@ Header = Annotated[
 Encoding = Annotated[
     str | None, typer.Option(metavar="NAME", help="Such as gb18030; not for UTF-8 or UTF-16.")
 ]
+Format = Annotated[
+    str | None, typer.Option("--format", help="Such as conll, where the name does not tell.")
+]
+
+
+def how(header: str | None, encoding: str | None, form: str | None) -> dict[str, Any]:
+    """The three options as the arguments of ``takeroot.data.read``."""
+    return {"header": split_names(header), "encoding": encoding, "format": form}
 
 
 def split_names(header: str | None) -> tuple[str, ...] | None:

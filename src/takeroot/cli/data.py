@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from takeroot.cli.columns import Encoding, Header, Label, Second, Text, split_names
+from takeroot.cli.columns import Encoding, Format, Header, Label, Second, Text, how
 from takeroot.cli.output import Result, answering, note, table
 from takeroot.errors import DataError, GateError, require
 
@@ -36,9 +36,6 @@ STRENGTH = 5.0
 STEPS = 25
 
 Task = Annotated[str | None, typer.Option(help="classify, multilabel, pair or tag; else inferred.")]
-Format = Annotated[
-    str | None, typer.Option("--format", help="Such as conll, where the name does not tell.")
-]
 Test = Annotated[Path | None, typer.Option(metavar="FILE", help="Test rows, not to train on.")]
 
 
@@ -78,8 +75,7 @@ def check(
     from takeroot.data.dataset import write_rejects
 
     wanted = {"task": task, "text": text, "label": label, "second": second}
-    how = {"header": split_names(header), "encoding": encoding, "format": form}
-    train, tested = _read_both(file, test, wanted, how)
+    train, tested = _read_both(file, test, wanted, how(header, encoding, form))
     probabilities = _probabilities(train.dataset) if label_errors else None
     report = look(
         train.dataset,
@@ -123,8 +119,7 @@ def fix(
     if out.exists() or listing.exists():
         raise DataError(f"{out if out.exists() else listing}: is already there; name another file")
     wanted = {"task": task, "text": text, "label": label, "second": second}
-    how = {"header": split_names(header), "encoding": encoding, "format": form}
-    train, tested = _read_both(file, test, wanted, how)
+    train, tested = _read_both(file, test, wanted, how(header, encoding, form))
     changes = plan(
         train.table, train.dataset, test=None if tested is None else tested.dataset, near=near
     )
@@ -166,21 +161,21 @@ def convert(
 
 
 def _read_both(
-    file: Path, test: Path | None, wanted: dict[str, Any], how: dict[str, Any]
+    file: Path, test: Path | None, wanted: dict[str, Any], read_as: dict[str, Any]
 ) -> tuple[_Read, _Read | None]:
     """The file and the test file, by the same columns; what was inferred is said."""
     from takeroot.data.columns import infer
     from takeroot.data.dataset import build
     from takeroot.data.read import read
 
-    read_train = read(file, **how)
+    read_train = read(file, **read_as)
     columns = infer(read_train, **wanted)
     for each in columns.notes:
         note(f"{file.name}: {each}")
     train = _Read(read_train, build(read_train, columns))
     if test is None:
         return train, None
-    read_test = read(test, **how)
+    read_test = read(test, **read_as)
     given: dict[str, Any] = {"task": columns.task, "text": columns.text, "label": columns.label}
     infer(read_test, **given, second=columns.second)  # the columns are there
     return train, _Read(read_test, build(read_test, columns))

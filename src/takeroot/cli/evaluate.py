@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from takeroot.cli.columns import Encoding, Header, Label, Second, Text, split_names
+from takeroot.cli.columns import Encoding, Format, Header, Label, Second, Text, how
 from takeroot.cli.output import Result, answering, note, table
 from takeroot.errors import GateError
 
@@ -38,13 +38,14 @@ def evaluate(
     second: Second = None,
     header: Header = None,
     encoding: Encoding = None,
+    form: Format = None,
 ) -> Result:
     """Print figures on labelled rows, with 95 % intervals."""
     from takeroot import api, scoring
     from takeroot.evaluate import gate
 
     wanted = [gate.parse(each) for each in gates or []]
-    rows = api.read_any(file, encoding=encoding, header=split_names(header))
+    rows = api.read_any(file, **how(header, encoding, form))
     columns = {"text": text, "label": label, "second": second}
     model = api.load(bundle)
     scored = scoring.score(model.predictor, rows, columns, out_of_scope)

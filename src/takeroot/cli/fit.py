@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from takeroot.cli.columns import Encoding, Header, Label, Second, Text, split_names
+from takeroot.cli.columns import Encoding, Format, Header, Label, Second, Text, how
 from takeroot.cli.output import Result, answering, table
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def fit(
     second: Second = None,
     header: Header = None,
     encoding: Encoding = None,
+    form: Format = None,
     task: Annotated[str | None, typer.Option(help="classify, multilabel, pair or tag.")] = None,
     model: Annotated[str | None, typer.Option(help="Packaged name, folder, or hub id.")] = None,
     preset: Annotated[str | None, typer.Option(help="fast, balanced or best.")] = None,
@@ -59,8 +60,7 @@ def fit(
         text=text,
         label=label,
         second=second,
-        header=split_names(header),
-        encoding=encoding,
+        **how(header, encoding, form),
         task=task,
         model=model,
         preset=preset,

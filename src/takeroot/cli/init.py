@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from takeroot.cli.columns import Encoding, Header, split_names
+from takeroot.cli.columns import Encoding, Format, Header, how
 from takeroot.cli.output import Result, answering
 
 
@@ -17,11 +17,12 @@ def init(
     out: Annotated[Path, typer.Option("--out", "-o", help="New recipe.")] = Path("recipe.yaml"),
     header: Header = None,
     encoding: Encoding = None,
+    form: Format = None,
 ) -> Result:
     """Write a short, commented recipe for a labelled file."""
     from takeroot import starter
 
-    made = starter.write(data, out, encoding=encoding, header=split_names(header))
+    made = starter.write(data, out, **how(header, encoding, form))
     payload = {"recipe": str(out), "task": made.task, "notes": list(made.notes)}
     lines = [*made.notes, f"{out}: edit it if you like, then run: takeroot fit {out}"]
     return Result(payload, lambda: lines)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from takeroot.cli.columns import Encoding, Header, Second, Text, split_names
+from takeroot.cli.columns import Encoding, Format, Header, Second, Text, how
 from takeroot.cli.output import Result, answering, note
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def predict(
     second: Second = None,
     header: Header = None,
     encoding: Encoding = None,
+    form: Format = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Texts worked on at once.")] = None,
 ) -> Result:
     """Write a file with an answer beside every row.
@@ -40,7 +41,7 @@ def predict(
 
     writer(out)  # a wrong name is told before the work
     start = time.perf_counter()
-    table = api.read_any(file, encoding=encoding, header=split_names(header))
+    table = api.read_any(file, **how(header, encoding, form))
     _tell(file, table.rejects)
     model = api.load(bundle, threads)
     outcome = answers.answer_table(model.predictor, table, out, text, second)

@@ -32,6 +32,9 @@ class DataRecipe(BaseModel):
     label: str | None = Field(None, description="Label column; inferred when absent.")
     group: str | None = Field(None, description="Column whose values never straddle the split.")
     time: str | None = Field(None, description="Column that orders the rows in time.")
+    format: str | None = Field(
+        None, description="Such as conll, where the files' names do not tell."
+    )
     encoding: str | None = Field(None, description="Such as gb18030; UTF-8 and BOMs need none.")
     header: tuple[str, ...] | None = Field(
         None, strict=False, description="Column names of a file that does not name them."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -134,10 +132,13 @@ def _table(recipe: Recipe, path: str | None, table: Table | None) -> Table:
     if path is None:
         raise DataError("data.path: no labelled file was given")
     data = recipe.data
-    settings: dict[str, Any] = {"encoding": data.encoding, "limits": Limits()}
-    if data.header is not None:
-        settings["header"] = data.header
-    return read(Path(path), **settings)
+    usual = Limits()
+    limits = replace(
+        usual,
+        field_chars=max(usual.field_chars, data.max_chars),
+        record_chars=max(usual.record_chars, 2 * data.max_chars),
+    )
+    return read(path, encoding=data.encoding, limits=limits, header=data.header, format=data.format)
 
 
 def _dataset(recipe: Recipe, table: Table, known: Columns | None, progress: Progress) -> Dataset:
