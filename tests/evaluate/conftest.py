@@ -106,11 +106,19 @@ def evidence(evaluation):
             "rejected": 5,
             "classes": {"退款": 300, "card_lost": 200, "<b>loan</b>": 12},
             "length": {
+                "unit": "characters",
+                "median": 9.0,
                 "histogram": [
-                    {"low": 0, "high": 8, "count": 200},
-                    {"low": 8, "high": 16, "count": 312},
+                    {"from": 1, "to": 8, "count": 200},
+                    {"from": 9, "to": 16, "count": 312},
                 ],
-                "truncated_share": 0.004,
+            },
+            "tokens": {
+                "mean": 8.2,
+                "longest": 80,
+                "max_tokens": 64,
+                "truncated": 2,
+                "unknown_share": 0.3,
             },
             "issues": [
                 {
@@ -118,14 +126,17 @@ def evidence(evaluation):
                     "level": "error",
                     "count": 3,
                     "message": "look at <3>",
+                    "rows": [{"source": "train.csv:12", "note": ""}],
                 },
                 {"kind": "languages", "level": "info", "count": 2, "message": "two languages"},
             ],
-            "languages": {"Chinese": 300, "English": 212},
+            "languages": {"Han": 0.6, "Latin": 0.4},
             "personal_data": {"email": 4, "phone": 0},
         },
         "recipe": {"data": {"path": "train<1>.csv"}, "task": "classify"},
-        "environment": {"takeroot": "0.1.0", "created": "2026-01-12"},
-        "progress": [{"step": step, "loss": 2 / (1 + step), "lr": 1e-4} for step in range(300)],
-        "epochs": [{"epoch": 1, "loss": 0.8, "accuracy": 0.93}],
+        "environment": {"packages": {"takeroot": "0.1.0"}, "created": "2026-01-12T08:00:00+00:00"},
+        "progress": {
+            "steps": [{"step": step, "loss": 2 / (1 + step), "lr": 1e-4} for step in range(300)],
+            "epochs": [{"epoch": 1, "loss": 0.8, "accuracy": 0.93}],
+        },
     }

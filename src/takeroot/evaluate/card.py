@@ -62,12 +62,13 @@ def plain(text: object) -> str:
 def _title(evidence: Evidence) -> str:
     """What it is."""
     fit, environment = block(evidence, "fit"), block(evidence, "environment")
+    version = environment.get("takeroot") or block(environment, "packages").get("takeroot")
     facts = {
         "Task": KINDS.get(str(fit.get("task")), fit.get("task")),
         "Method": method_name(fit["method"]) if fit.get("method") else None,
         "Pretrained model": fit.get("model"),
         "Made": environment.get("created"),
-        "With": f"takeroot {environment['takeroot']}" if environment.get("takeroot") else None,
+        "With": f"takeroot {version}" if version else None,
     }
     lines = [f"- {key}: {plain(value)}" for key, value in facts.items() if value]
     notes = fit.get("notes")

@@ -1,6 +1,6 @@
 import pytest
 
-from takeroot.evaluate.report.html import clean, el, join, table
+from takeroot.evaluate.report.html import clean, el, join, named, table
 
 
 def test_text_is_escaped_and_markup_is_not():
@@ -29,3 +29,7 @@ def test_what_no_page_can_hold_is_replaced():
 
 def test_figures_in_a_table_are_marked_for_the_right_side():
     assert '<th class="n" scope="col">Texts</th>' in table(("Label", "Texts"), [("a", "3")]).markup
+
+
+def test_a_long_label_may_be_broken_after_its_joints():
+    assert named("card_lost<b>").markup == "<bdi>card_<wbr>lost&lt;b&gt;</bdi>"

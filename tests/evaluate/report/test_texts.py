@@ -1,18 +1,21 @@
-from takeroot.evaluate.report.texts import histogram, texts
+from takeroot.evaluate.report.texts import texts
 
 
-def test_histograms_are_read_as_objects_or_as_edges():
-    bins = [(0.0, 2.0, 5.0), (2.0, 4.0, 1.0)]
+def test_findings_name_the_first_rows():
+    rows = [{"source": f"train.csv:{line}", "note": ""} for line in range(2, 9)]
+    issue = {"kind": "duplicates", "level": "warn", "count": 7, "message": "m", "rows": rows}
 
-    assert histogram([{"low": 0, "high": 2, "count": 5}, {"low": 2, "high": 4, "count": 1}]) == bins
-    assert histogram({"edges": [0, 2, 4], "counts": [5, 1]}) == bins
+    page = texts({"data": {"issues": [issue]}})
+
+    assert page is not None
+    assert "train.csv:2, train.csv:3, train.csv:4, train.csv:5 … (7 listed" in page.markup
 
 
 def test_equal_classes_are_called_balanced():
     page = texts({"data": {"classes": {"a": 3, "b": 3}}})
 
     assert page is not None
-    assert "Balanced: 2 labels with 3 texts each." in page.markup
+    assert "2 labels with 3 texts each: balanced." in page.markup
 
 
 def test_no_data_report_gives_no_section():

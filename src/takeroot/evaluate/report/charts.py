@@ -100,49 +100,40 @@ def learning_chart(spots: Sequence[Spot], title: str, label: str) -> Html:
     return svg.drawing(sheet, label, area, svg.line(sheet, [s[:2] for s in spots]), *dots)
 
 
-def histogram_chart(bins: Sequence[Spot], mark: float | None, unit: str, label: str) -> Html:
+def histogram_chart(bins: Sequence[Spot], unit: str, label: str) -> Html:
     """How many texts have which length.
 
     Args:
-        bins: (from, to, texts), rising.
-        mark: Length beyond which texts are cut, or None.
+        bins: (first length, last length, texts) of each bar, rising.
         unit: What lengths are counted in.
         label: What it shows.
     """
-    right = max(bins[-1][1], 1.0)
     sheet = svg.Sheet(
-        svg.axis(min(bins[0][0], 0.0), right, f"{unit} in a text", short),
+        svg.axis(min(bins[0][0], 0.0), bins[-1][1] + 1, f"{unit} in a text", short),
         svg.axis(0, max(1.0, *(rows for *_, rows in bins)), "texts", short, about=4),
     )
     bars = [
-        svg.column(sheet, low, high, rows, f"{low:g} to {high:g} {unit}: {count(rows)} texts")
+        svg.column(sheet, low, high + 1, rows, f"{low:g} to {high:g} {unit}: {count(rows)} texts")
         for low, high, rows in bins
     ]
-    limit = None
-    if mark is not None and mark <= sheet.across.high:
-        limit = svg.line(sheet, [(mark, 0), (mark, sheet.up.high)], "ideal")
-    return svg.drawing(sheet, label, *bars, limit)
+    return svg.drawing(sheet, label, *bars)
 
 
-def training_chart(losses: Sequence[Spot], scores: Sequence[Spot], label: str) -> Html:
+def training_chart(losses: Sequence[Spot], label: str) -> Html:
     """Loss by step, smoothed, over the loss as it came.
 
     Args:
         losses: (step, loss), rising in step.
-        scores: (step, loss) of the validation rows, empty where it was not taken.
         label: What it shows.
     """
-    everything = [*losses, *scores]
+    values = [loss for _, loss in losses]
+    floor = 0.0 if min(values) < 0.5 * max(values) else min(values)  # smoothed labels never reach 0
     sheet = svg.Sheet(
-        svg.axis(0, max(step for step, _ in everything), "training step", short),
-        svg.axis(0, max(loss for _, loss in everything), "loss (lower is better)", short, about=4),
+        svg.axis(0, losses[-1][0], "training step", short),
+        svg.axis(floor, max(values), "loss (lower is better)", short, about=4),
     )
-    marks = [
-        svg.line(sheet, losses, "line faint") if len(losses) > 8 else None,
-        svg.line(sheet, smoothed(losses)),
-        svg.line(sheet, scores, "line2") if len(scores) > 1 else None,
-    ]
-    return svg.drawing(sheet, label, *marks)
+    came = svg.line(sheet, losses, "line faint") if len(losses) > 8 else None
+    return svg.drawing(sheet, label, came, svg.line(sheet, smoothed(losses)))
 
 
 def smoothed(spots: Sequence[Spot]) -> list[Spot]:

@@ -129,7 +129,7 @@ def _learning(evidence: Evidence) -> Html | None:
 
 def _training(evidence: Evidence) -> Html | None:
     """The training curve."""
-    losses = points(_history(evidence, "steps"), "step", "loss")
+    losses = sorted(points(_history(evidence, "steps"), "step", "loss"))
     if len(losses) < 2:
         return None
     losses = losses[:: max(1, len(losses) // MOST_STEPS)]
@@ -139,7 +139,7 @@ def _training(evidence: Evidence) -> Html | None:
         f"The error it learns from fell from {short(first)} to {short(last)} in "
         f"{count(losses[-1][0])} steps{_best_epoch(epochs)}."
     )
-    drawn = training_chart(losses, [], reading)
+    drawn = training_chart(losses, reading)
     listed = losses[:: max(1, len(losses) // MOST_LISTED)]
     steps = table(("Step", "Loss"), ((count(s), decimal(v, 4)) for s, v in listed), text_columns=0)
     return figure("How it learned", reading, drawn, numbers=join([_epochs(epochs), steps]))

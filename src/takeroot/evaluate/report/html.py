@@ -7,10 +7,11 @@ user's data can never turn into an element, an attribute or a link.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-VOID = frozenset({"meta", "link"})  # those of the elements used here that are never closed
+VOID = frozenset({"meta", "link", "wbr"})  # those of the elements used here that are never closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,13 @@ def join(children: Iterable[Child]) -> Html:
 def data(text: object) -> Html:
     """Text that comes from the user's data, in its own direction of writing."""
     return el("bdi", str(text))
+
+
+def named(text: object) -> Html:
+    """A name from the user's data, such as a label, that may be broken after its joints."""
+    parts = [part for part in re.split(r"(?<=[_./-])", str(text)) if part]
+    broken = [child for part in parts for child in (part, el("wbr"))][:-1]
+    return el("bdi", *broken)
 
 
 def fold(summary: str, *children: Child) -> Html:

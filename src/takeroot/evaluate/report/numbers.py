@@ -27,7 +27,7 @@ def span(ends: Any, digits: int = 1) -> str:
     found = pair(ends)
     if found is None:
         return MISSING
-    return f"{100 * found[0]:.{digits}f} – {100 * found[1]:.{digits}f}"
+    return f"{100 * found[0]:.{digits}f}{JOINED}–{JOINED}{100 * found[1]:.{digits}f}"
 
 
 def pair(ends: Any) -> tuple[float, float] | None:
@@ -83,7 +83,11 @@ def block(body: Any, *path: str) -> dict[str, Any]:
 def rows(body: Any, key: str) -> list[dict[str, Any]]:
     """The objects in the list under the key, empty where it is missing or no list."""
     found = body.get(key) if isinstance(body, dict) else None
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return (
+        [each for each in found if isinstance(each, dict)]
+        if isinstance(found, list | tuple)
+        else []
+    )
 
 
 def points(items: list[dict[str, Any]], *keys: str) -> list[tuple[float, ...]]:

@@ -126,8 +126,7 @@ def _tiles(evidence: Evidence) -> Html | None:
         tile(f"± {decimal(100 * ece, 1)} points", "its stated confidence is off by")
         if ece
         else None,
-        tile(percent(evaluation.get("selective_accuracy")), "right when it answers"),
-        tile(percent(evaluation.get("coverage")), "of texts it answers"),
+        *_silence(evaluation),
         tile(count(_size(fit.get("labels"))), "labels"),
         tile(count(fit.get("rows_train")), "texts it learned from"),
         tile(megabytes(fit.get("artifact_mb")), f"served file, {fit.get('precision') or 'model'}"),
@@ -135,6 +134,15 @@ def _tiles(evidence: Evidence) -> Html | None:
     ]
     kept = [each for each in shown if each is not None]
     return el("div", *kept, cls="tiles") if kept else None
+
+
+def _silence(evaluation: dict[str, Any]) -> list[Html | None]:
+    """What abstaining does, where the model does abstain."""
+    coverage = number(evaluation.get("coverage"))
+    if coverage is None or coverage >= 1:
+        return []
+    right = tile(percent(evaluation.get("selective_accuracy")), "right when it answers")
+    return [right, tile(percent(coverage), "of texts it answers")]
 
 
 def _size(labels: Any) -> Any:
@@ -145,4 +153,7 @@ def _size(labels: Any) -> Any:
 def _notes(fit: dict[str, Any]) -> list[Html]:
     """What the run wants its reader to know."""
     notes = fit.get("notes")
-    return [el("p", data(note), cls="note") for note in notes] if isinstance(notes, list) else []
+    if not isinstance(notes, list) or not notes:
+        return []
+    listed = el("ul", *(el("li", data(note)) for note in notes))
+    return [el("div", el("b", "Worth knowing"), listed, cls="note know small")]

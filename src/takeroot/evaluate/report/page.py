@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from takeroot.evaluate.report.against import against
 from takeroot.evaluate.report.choice import choice
 from takeroot.evaluate.report.html import Html, clean, data, el
 from takeroot.evaluate.report.numbers import block
@@ -24,19 +25,12 @@ from takeroot.evaluate.report.trust import trust
 
 SECTIONS: dict[str, Callable[[dict[str, Any]], Html | None]] = {
     "Quality": quality,
+    "Comparison": against,
     "Trust": trust,
     "Choice": choice,
     "Data": texts,
     "Served": served,
     "Repeat": repeat,
-}
-ANCHORS = {
-    "Quality": "quality",
-    "Trust": "trust",
-    "Choice": "choice",
-    "Data": "data",
-    "Served": "served",
-    "Repeat": "repeat",
 }
 
 
@@ -49,7 +43,7 @@ def render_report(evidence: dict[str, Any]) -> str:
             epochs.
     """
     shown = {name: found for name, each in SECTIONS.items() if (found := each(evidence))}
-    links = [el("li", el("a", name, href=f"#{ANCHORS[name]}")) for name in shown]
+    links = [el("li", el("a", name, href=f"#{name.lower()}")) for name in shown]
     body = el(
         "body",
         el(
@@ -97,5 +91,9 @@ def _head(evidence: dict[str, Any]) -> Html:
 def _when(evidence: dict[str, Any]) -> Html | None:
     """When it was made, and with which version."""
     environment = block(evidence, "environment")
-    parts = [str(environment[key]) for key in ("created", "takeroot") if environment.get(key)]
-    return el("span", data(" · takeroot ".join(parts))) if parts else None
+    packages = block(environment, "packages")
+    day = str(environment.get("created") or "")[:10]
+    version = environment.get("takeroot") or packages.get("takeroot")
+    parts = [day] if day else []
+    parts += [f"takeroot {version}"] if version else []
+    return el("span", data(" · ".join(parts))) if parts else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from takeroot.evaluate.report.html import Child, Html, data, el, fold, table
-from takeroot.evaluate.report.numbers import block, count, number, pair, percent, rows, span
+from takeroot.evaluate.report.html import Child, Html, data, el, fold, named, table
+from takeroot.evaluate.report.numbers import JOINED, block, count, number, pair, percent, rows, span
 from takeroot.evaluate.report.overview import main_metric, shown_rows
 from takeroot.evaluate.report.parts import figure, section
 from takeroot.evaluate.report.svg import meter
@@ -56,7 +56,7 @@ def _score(name: str, evaluation: dict[str, Any], other: dict[str, Any]) -> Html
     title, meaning = METRICS[name]
     ends = block(evaluation, "intervals").get(name)
     facts = [meaning]
-    facts += [f"95 % interval {span(ends)}"] if pair(ends) else []
+    facts += [f"95{JOINED}%{JOINED}interval{JOINED}{span(ends)}"] if pair(ends) else []
     facts += [f"validation {percent(other[name])}"] if number(other.get(name)) is not None else []
     return el(
         "li",
@@ -71,14 +71,9 @@ def _confusions(evaluation: dict[str, Any]) -> Html | None:
     found = rows(evaluation, "confusions")
     if not found:
         return None
-    top = found[0]
     reading = el(
         "span",
-        "Most often ",
-        data(_label(top.get("gold"))),
-        " is taken for ",
-        data(_label(top.get("predicted"))),
-        f": {_times(top)}. Texts that a person would "
+        *("Most often ", *_said(found[0]), f": {_times(found[0])}. Texts that a person would "),
         "also mix up point to labels worth merging or describing better.",
     )
     items = [_confusion(each) for each in found]
@@ -95,9 +90,9 @@ def _confusion(each: dict[str, Any]) -> Html:
     quotes = [el("blockquote", data(text)) for text in texts] if isinstance(texts, list) else []
     pair = el(
         "span",
-        data(_label(each.get("gold"))),
+        named(_label(each.get("gold"))),
         el("span", " → ", cls="arrow"),
-        data(_label(each.get("predicted"))),
+        named(_label(each.get("predicted"))),
     )
     line = el("div", pair, el("span", f"{count(each.get('count'))} ×"), cls="headline")
     return el("li", line, *quotes, cls="row")
@@ -106,6 +101,16 @@ def _confusion(each: dict[str, Any]) -> Html:
 def _label(name: Any) -> str:
     """The label, or what its absence means."""
     return "nothing" if name is None else str(name)
+
+
+def _said(each: dict[str, Any]) -> tuple[Child, ...]:
+    """What was taken for what, in words."""
+    gold, predicted = each.get("gold"), each.get("predicted")
+    if predicted is None:
+        return named(_label(gold)), " is missed"
+    if gold is None:
+        return named(predicted), " is given where it does not belong"
+    return named(gold), " is taken for ", named(predicted)
 
 
 def _times(each: dict[str, Any]) -> str:
@@ -125,7 +130,7 @@ def _labels(evaluation: dict[str, Any]) -> Html | None:
     reading = el(
         "span",
         "The weakest label is ",
-        data(worst.get("label")),
+        named(worst.get("label")),
         f": of its {count(worst.get('support'))} it finds {percent(worst.get('recall'), 0)}, and "
         f"of what it calls so {percent(worst.get('precision'), 0)} is right.{_strong(seen)}",
     )
@@ -148,7 +153,7 @@ def _label_table(listed: list[dict[str, Any]]) -> Html:
     """Labels with a bar for F1."""
     lines: list[list[Child]] = [
         [
-            data(each.get("label")),
+            named(each.get("label")),
             meter(each["f1"], percent(each["f1"], 0)),
             percent(each.get("precision"), 0),
             percent(each.get("recall"), 0),

@@ -47,7 +47,7 @@ def _parity(parity: dict[str, Any]) -> Html | None:
         ("Largest change of a probability", decimal(parity.get("max_probability_difference"), 5)),
         ("Texts compared", count(parity.get("rows"))),
     ]
-    return figure("Same answers as the network?", reading, table(("", ""), lines))
+    return figure("Same answers as the network?", reading, table(("", ""), lines), wide=True)
 
 
 def _variants(parity: dict[str, Any]) -> Html | None:

@@ -80,12 +80,15 @@ tbody tr:last-child td{border-bottom:0}
 th{font-weight:560;color:var(--soft);white-space:nowrap;vertical-align:bottom}
 th.n,td.n{text-align:right;padding-right:0;padding-left:.75rem;white-space:nowrap}
 td svg{width:4.5rem;height:.5rem;display:inline-block;vertical-align:middle}
-.value{display:inline-block;min-width:3.6em}
+.value{display:inline-block;min-width:4.2em}
+td:first-child{overflow-wrap:anywhere;min-width:5.5rem}
 .pick{color:var(--accent);font-weight:640}
 .badge{display:inline-block;font-size:.75rem;font-weight:600;line-height:1.5;padding:0 .5rem;
 border-radius:99px;background:var(--tint);color:var(--accent);white-space:nowrap}
 .badge.warn{background:var(--amber-bg);color:var(--amber)}
 .badge.error{background:var(--red-bg);color:var(--red)}
+.note.know{border-color:var(--accent);background:var(--tint)}
+.note ul{margin:.2rem 0 0;padding-left:1.1rem}
 .note{border-left:3px solid var(--amber);background:var(--amber-bg);padding:.6rem .9rem;
 border-radius:0 10px 10px 0;margin-top:.75rem}
 ol.plain,ul.plain{list-style:none;padding:0;margin:0}

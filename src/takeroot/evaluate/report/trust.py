@@ -43,7 +43,7 @@ def _reliability(evidence: Evidence) -> Html | None:
     bins = [each for each in found if each[2] > 0]
     if not bins:
         return None
-    reading = f"{_gap(bins)} {_example(bins)}"
+    reading = f"{_gap(bins, evaluation.get('task'))} {_example(bins)}"
     drawn = reliability_chart(bins, reading)
     lines = ((percent(s), percent(r), count(n)) for s, r, n in bins)
     numbers = table(("Says", "Is right", "Decisions"), lines, text_columns=0)
@@ -53,7 +53,7 @@ def _reliability(evidence: Evidence) -> Html | None:
     return figure("Is its confidence honest?", reading, drawn, key, numbers=numbers)
 
 
-def _gap(bins: list[tuple[float, ...]]) -> str:
+def _gap(bins: list[tuple[float, ...]], task: Any) -> str:
     """How far confidence and truth lie apart."""
     total = sum(rows for *_, rows in bins)
     error = sum(rows * abs(sure - right) for sure, right, rows in bins) / total
@@ -61,14 +61,16 @@ def _gap(bins: list[tuple[float, ...]]) -> str:
     if error < 0.025:
         return f"Yes: what it says and what comes true differ by {100 * error:.1f} points."
     which = "too sure of itself" if lean > 0 else "too modest"
+    if task == "multilabel":  # a label's 2 % that never comes true is caution, not boldness
+        which = "off"
     much = "a little" if error < 0.06 else "clearly"
     points_off = f"what it says and what comes true differ by {100 * error:.1f} points"
     return f"It is {much} {which}: {points_off}."
 
 
 def _example(bins: list[tuple[float, ...]]) -> str:
-    """One bin in words: the fullest below certainty."""
-    below = [each for each in bins if each[0] < 0.97] or bins
+    """One bin in words: the fullest between a coin and certainty."""
+    below = [each for each in bins if 0.5 <= each[0] < 0.97] or bins
     sure, right, _ = max(below, key=lambda each: each[2])
     return f"When it says {percent(sure, 0)}, it is right {percent(right, 0)} of the time."
 
@@ -118,9 +120,12 @@ def _abstention(evidence: Evidence) -> Html | None:
     if number(recall) is None:
         reading = f"“{name}” decides when a text is out of scope{cost}."
     else:
+        scores = [n for way in ways if (n := number(block(ways, way).get("auroc"))) is not None]
+        best = number(block(ways, str(found["method"])).get("auroc")) == max(scores, default=None)
         reading = (
-            f"“{name}” told strangers apart best: it notices {percent(recall, 0)} of texts that "
-            f"fit no label{cost}. It was tried by hiding whole labels from training."
+            f"“{name}” {'told strangers apart best: it' if best else 'is used: it'} notices "
+            f"{percent(recall, 0)} of texts that fit no label{cost}. It was tried by hiding whole "
+            "labels from training."
         )
     lines = (
         (
@@ -154,5 +159,6 @@ def _calibration(evidence: Evidence) -> Html | None:
     lines = [
         (title, decimal(found.get(f"{key}_before"), 4), decimal(found.get(f"{key}_after"), 4))
         for key, title in (("ece", "Calibration error"), ("nll", "Surprise at the truth (NLL)"))
+        if number(found.get(f"{key}_after")) is not None
     ]
     return figure("Tuning its confidence", reading, table(("", "Before", "After"), lines))
