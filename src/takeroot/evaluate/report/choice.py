@@ -159,11 +159,14 @@ def _validation(epoch: dict[str, Any]) -> float | None:
 
 def _epochs(epochs: list[dict[str, Any]]) -> Html | None:
     """Passes over the training texts, as a table."""
-    lines = [
-        (count(e.get("epoch")), decimal(e.get("loss"), 4), percent(e.get("valid"), 2))
-        for e in epochs
-    ]
-    return table(("Pass", "Loss", "Validation"), lines, text_columns=0) if lines else None
+    if not epochs:
+        return None
+    lines = [[count(each.get("epoch")), decimal(each.get("loss"), 4)] for each in epochs]
+    if not points(epochs, "valid"):
+        return table(("Pass", "Loss"), lines, text_columns=0)
+    scores = [percent(each.get("valid"), 2) for each in epochs]
+    joined = [[*line, score] for line, score in zip(lines, scores, strict=True)]
+    return table(("Pass", "Loss", "Validation"), joined, text_columns=0)
 
 
 def _best_epoch(epochs: list[dict[str, Any]]) -> str:
