@@ -100,7 +100,7 @@ def test_all_but_the_embedding_tables_is_trained(work: Work) -> None:
 
 
 def test_training_starts_from_the_solved_head(work: Work) -> None:
-    probe = probes.prepare(work, FP32)
+    probe, _ = probes.prepare(work, FP32)
     config = replace(finetune.configure(work, FP32, 20), epochs=1, learning_rate=1e-9)
 
     tuned = finetune.fine_tune(

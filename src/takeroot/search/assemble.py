@@ -67,8 +67,6 @@ def assemble(
     out: Path,
 ) -> dict[str, Any]:
     """Write the bundle to ``out/bundle`` and give the summary ``fit --json`` prints."""
-    if found.train.rejects:
-        write_rejects(found.train, out / REJECTS)
     work.progress.note("exporting, and replaying the artifact on held-out rows")
     spec = _spec(work, found, made)
     artifact = _artifact(work, made, spec)
@@ -85,6 +83,8 @@ def assemble(
         evidence["metrics"]["test"] = _test(spec, files, made, found.test).to_json()
     evidence["fit"]["seconds"] = round(work.clock.spent(), 1)
     _write(out / "bundle", spec, files, made, evidence, keep_weights=work.recipe.output.weights)
+    if found.train.rejects:  # last, so that a fit that fails leaves nothing
+        write_rejects(found.train, out / REJECTS)
     return _summary(out / "bundle", evidence)
 
 
