@@ -25,7 +25,7 @@ from takeroot.metrics.compare import paired_difference
 from takeroot.models.text_model import TextModel
 from takeroot.tasks import Encoded
 
-CALIBRATION_ROWS = 400
+CALIBRATION_ROWS = 256
 CALIBRATION_PACK = 128  # tokens
 PACKS = (64, 96, 128)  # tokens a pack, tried for throughput
 SPEED_ROWS = 128  # texts a speed measurement runs over
@@ -184,7 +184,7 @@ def decide(rows: Mapping[str, dict[str, Any]], max_drop: float, wanted: str) -> 
     )
     if gain < FASTER:
         return "fp32", f"int8 is only {gain:.2f} times as fast on this machine"
-    # The mean is judged; its interval stands beside it, as some hundred rows cannot prove the bound.
+    # The mean is judged; its interval is shown, as some hundred rows cannot prove the bound.
     if small["drop"] > max_drop:
         return "fp32", f"int8 {loss}, more than compress.max_drop allows: {100 * max_drop:.2f}"
     return "int8", f"int8 is {gain:.2f} times as fast and {loss}"

@@ -180,11 +180,10 @@ def _try(work: Work) -> Tried:
         if method == "tfidf":
             judged = tfidf.judge(work)
         elif method == "probe":
-            tried.probe = probes.prepare(work, dtype)
-            judged = probes.judge(work, tried.probe)
+            tried.probe, judged = probes.prepare(work, dtype)
         else:
             if tried.probe is None and work.task.pooled:
-                tried.probe = probes.prepare(work, dtype)
+                tried.probe, _ = probes.prepare(work, dtype)
             budget = _training_budget(work)
             if budget is not None and budget < 0 and tried.candidates:
                 work.progress.note(f"{method} was not tried: the time limit leaves no room for it")

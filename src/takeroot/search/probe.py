@@ -24,11 +24,12 @@ from takeroot.search.tfidf import EXCLUSIVE, row_weights, target_matrix
 from takeroot.search.work import Judged, Work, gather
 from takeroot.tasks import Task, encode_examples
 from takeroot.train.embed import embed
-from takeroot.train.logistic import Linear, solve
+from takeroot.train.logistic import MAX_STEPS, Linear, solve
 
 PENALTIES = (3.0, 10.0, 30.0, 100.0)
 MANY_ROWS = 5000  # beyond, the choice of C hardly matters and each try takes seconds
 PENALTIES_OF_MANY = (10.0, 30.0)
+STEPS_OF_MANY = 50
 NAMED_ROWS = 50  # rows a label up to which label names are tried as training rows
 
 
@@ -69,8 +70,8 @@ def vectors_of(work: Work, examples: Sequence[Example], dtype: torch.dtype) -> n
     return embed(build(work.pretrained, work.task), found.rows, dtype=dtype, on_rows=report)
 
 
-def prepare(work: Work, dtype: torch.dtype) -> Probe:
-    """Embed all rows, and choose penalty and use of the label names by the judged rows."""
+def prepare(work: Work, dtype: torch.dtype) -> tuple[Probe, Judged]:
+    """Embed all rows, choose penalty and use of the label names, and judge that choice."""
     vectors = vectors_of(work, work.rows, dtype)
     names = None
     if work.task.name != "multilabel" and len(work.rows) <= NAMED_ROWS * len(work.task.labels):
@@ -80,11 +81,12 @@ def prepare(work: Work, dtype: torch.dtype) -> Probe:
     penalties = PENALTIES if len(work.rows) <= MANY_ROWS else PENALTIES_OF_MANY
     uses = [None] if names is None else [None, names]
     tried = [Probe(vectors, used, c) for used in uses for c in penalties]
-    losses = [_loss(work, probe) for probe in tried]
-    return tried[int(np.argmin(losses))]
+    judged = [judge(work, probe) for probe in tried]
+    best = int(np.argmin([_loss(work, each) for each in judged]))
+    return tried[best], judged[best]
 
 
-def solve_head(work: Work, probe: Probe, rows: np.ndarray, start: Linear | None = None) -> Linear:
+def solve_head(work: Work, probe: Probe, rows: np.ndarray) -> Linear:
     """The head of some training rows, given by number."""
     examples = work.pick(rows)
     features, targets = probe.vectors[rows], target_matrix(work.task, examples)
@@ -100,7 +102,7 @@ def solve_head(work: Work, probe: Probe, rows: np.ndarray, start: Linear | None 
         probe.c,
         exclusive=work.task.name in EXCLUSIVE,
         row_weights=weights,
-        start=start,
+        max_steps=MAX_STEPS if len(work.rows) <= MANY_ROWS else STEPS_OF_MANY,
     )
 
 
@@ -128,9 +130,8 @@ def spoken_name(label: str) -> str:
     return re.sub(r"[\W_]+", " ", spaced).strip() or label
 
 
-def _loss(work: Work, probe: Probe) -> float:
+def _loss(work: Work, judged: Judged) -> float:
     """Mean negative log-likelihood of the judged rows; wrong answers weigh more than doubt."""
-    judged = judge(work, probe)
     logits = np.asarray(judged.outputs.logits)
     targets = np.array(work.task.targets(work.pick(judged.rows)))
     if targets.ndim == 2:
