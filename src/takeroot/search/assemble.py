@@ -85,8 +85,6 @@ def assemble(
     _write(out / "bundle", spec, files, made, evidence, keep_weights=work.recipe.output.weights)
     if found.train.rejects:  # last, so that a fit that fails leaves nothing
         write_rejects(found.train, out / REJECTS)
-    if found.train.rejects:
-        write_rejects(found.train, out / REJECTS)
     return _summary(out / "bundle", evidence)
 
 
