@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import platform
 import resource
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,36 +23,17 @@ from takeroot.evaluate import Evaluation, evaluate
 from takeroot.evaluate.card import render_card
 from takeroot.evaluate.report import render_report
 from takeroot.export import Artifact, make
-from takeroot.machine import cpu_flags, memory_mb, processor, versions
-from takeroot.recipe import Recipe
 from takeroot.search import finetune
-from takeroot.search.abstention import Rule
 from takeroot.search.choose import Candidate
-from takeroot.search.decide import answers_of, draft_spec, evaluation_of
+from takeroot.search.decide import draft_spec
+from takeroot.search.evidence import Made, bundle_name, evidence_of
 from takeroot.search.finetune import Tuned
-from takeroot.search.material import Material, report_of
+from takeroot.search.material import Material
 from takeroot.search.tfidf import TfidfModel
 from takeroot.search.work import Judged, Work
 
 REJECTS = "rejects.csv"  # in the run's folder: rows that could not be used, and why
 REPLAYED = 1000  # held-out rows replayed through the artifact
-
-
-@dataclass(frozen=True)
-class Made:
-    """The winner, ready to be packed.
-
-    Args:
-        best: How it was judged.
-        model: The model, trained on ``train``.
-        train: Numbers of its training rows.
-        rule: When it abstains.
-    """
-
-    best: Candidate
-    model: TfidfModel | Tuned
-    train: np.ndarray
-    rule: Rule
 
 
 def assemble(
@@ -74,7 +52,7 @@ def assemble(
         kept = artifact.variant
         changes = {"precision": kept.precision, "pack_tokens": kept.pack_tokens}
         spec = spec.model_copy(update=changes)
-    evidence = _evidence(work, found, candidates, made, artifact, curve)
+    evidence = evidence_of(work, found, candidates, made, artifact, curve)
     files = _model_files(work, made, spec, artifact)
     evidence["metrics"]["test"] = None
     size_mb = sum(len(data) for data in files.values()) / 1e6
@@ -105,13 +83,6 @@ def _spec(work: Work, found: Material, made: Made) -> Spec:
         settings["position_offset"] = architecture.position_offset
         settings["token_types"] = architecture.token_types
     return draft_spec(work, made.best.decision, **settings)
-
-
-def bundle_name(recipe: Recipe, file: str) -> str:
-    """The recipe's name, or one made of the data file's."""
-    wanted = recipe.output.name or Path(file).stem
-    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in wanted.lower())
-    return kept.strip("-")[:64] or "model"
 
 
 def _artifact(work: Work, made: Made, spec: Spec) -> Artifact | None:
@@ -190,91 +161,6 @@ def _test(spec: Spec, files: Mapping[str, bytes], made: Made, test: Dataset) -> 
     answers = decode(spec, runtime.run(inputs), reference, inputs)
     gold = [row.label for row in test.examples]
     return evaluate(spec.task, spec.labels, answers, gold, inputs)
-
-
-def _evidence(
-    work: Work,
-    found: Material,
-    candidates: Sequence[Candidate],
-    made: Made,
-    artifact: Artifact | None,
-    curve: dict[str, Any] | None,
-) -> dict[str, Any]:
-    """Everything that was measured, by the names the report knows."""
-    best = made.best
-    runtime = "onnx" if isinstance(made.model, Tuned) else "linear"
-    spec = draft_spec(work, best.decision, runtime=runtime, abstention=made.rule.abstention)
-    reference = made.rule.reference
-    if made.rule.abstention is not None:
-        reference = prepare(made.rule.abstention.method, reference)
-    valid = evaluation_of(work, best.judged, spec, reference)
-    tokenizer = work.pretrained.tokenizer if work.pretrained is not None else None
-    evidence: dict[str, Any] = {
-        "metrics": {"valid": valid.to_json()},
-        "fit": {
-            "name": bundle_name(work.recipe, found.train.name),
-            "task": work.task.name,
-            "method": best.method,
-            "model": work.recipe.model if best.method != "tfidf" else None,
-            "preset": work.recipe.fit.preset,
-            "rows_train": len(made.train),
-            "rows_valid": len(best.judged.rows),
-            "rows_test": len(found.test.examples) if found.test is not None else 0,
-            "labels": len(work.task.labels),
-            "cross_validated": work.folded,
-            "notes": list(found.columns.notes),
-        },
-        "candidates": [_candidate(each, best) for each in candidates],
-        "calibration": best.decision.evidence,
-        "abstention": made.rule.evidence,
-        "data": report_of(found, tokenizer, work.max_tokens, _out_of_fold(work, best)).to_json(),
-        "recipe": work.recipe.model_dump(mode="json"),
-        "environment": environment(),
-    }
-    if curve is not None:
-        evidence["learning_curve"] = curve
-    if artifact is not None:
-        evidence["parity"] = artifact.evidence
-    if isinstance(made.model, Tuned) and made.model.history.epochs:
-        evidence["progress"] = asdict(made.model.history)
-    return evidence
-
-
-def _out_of_fold(work: Work, best: Candidate) -> np.ndarray | None:
-    """Out-of-fold probabilities of all rows, where the candidates were cross-validated."""
-    if len(best.judged.rows) < len(work.rows) or work.task.name not in ("classify", "pair"):
-        return None
-    spec = draft_spec(work, best.decision)
-    answers = answers_of(work, best.judged, spec, {})
-    return np.array([list(answer.probabilities.values()) for answer in answers])
-
-
-def _candidate(each: Candidate, best: Candidate) -> dict[str, Any]:
-    """A candidate as the report lists it."""
-    evaluation = each.evaluation.to_json()
-    metric = each.evaluation.metric
-    return {
-        "method": each.method,
-        "seconds": round(each.seconds, 1),
-        "metric": metric,
-        "valid": each.score,
-        "interval": evaluation["intervals"][metric],
-        "chosen": each is best,
-        "note": each.note,
-    }
-
-
-def environment() -> dict[str, Any]:
-    """What the figures were measured with."""
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "packages": versions(),
-        "processor": processor(),
-        "cpu_flags": cpu_flags(),
-        "cores": usable_cores(),
-        "memory_mb": memory_mb(),
-    }
 
 
 def peak_rss_mb() -> int:

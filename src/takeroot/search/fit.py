@@ -23,8 +23,9 @@ from takeroot.search import abstention, finetune, tfidf
 from takeroot.search import material as materials
 from takeroot.search import probe as probes
 from takeroot.search.abstention import Rule
-from takeroot.search.assemble import Made, assemble
+from takeroot.search.assemble import assemble
 from takeroot.search.choose import Candidate, candidate, choose
+from takeroot.search.evidence import Made
 from takeroot.search.finetune import Tuned
 from takeroot.search.learning_curve import learning_curve
 from takeroot.search.material import Material
