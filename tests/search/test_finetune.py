@@ -108,7 +108,9 @@ def test_training_starts_from_the_solved_head(work: Work) -> None:
     )
 
     judged = finetune.outputs_of(work, tuned.model, work.parts[0].judge).logits
-    np.testing.assert_allclose(judged, probes.judge(work, probe).outputs.logits, atol=1e-3)
+    np.testing.assert_allclose(
+        judged, probes.judge(work, probe, work.parts).outputs.logits, atol=1e-3
+    )
 
 
 def test_patience_scores_the_judged_rows_each_epoch(work: Work) -> None:

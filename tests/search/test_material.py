@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
@@ -105,13 +106,44 @@ def test_few_rows_are_cross_validated(recipe_of: Build, shop_examples: Build) ->
     assert len(parts_of(recipe_of(), tuple(shop_examples(30)), "classify")) == 5
 
 
-def test_many_rows_are_split_once(recipe_of: Build) -> None:
+def test_many_rows_are_judged_on_repeated_held_out_parts(recipe_of: Build) -> None:
     rows = tuple(Example(f"text {k}", "ab"[k % 2]) for k in range(2500))
 
-    (part,) = parts_of(recipe_of(data={"valid_share": 0.2}), rows, "classify")
+    parts = parts_of(recipe_of(data={"valid_share": 0.2}), rows, "classify")
 
-    assert sorted([*part.train, *part.judge]) == list(range(2500))
-    assert 0.17 < len(part.judge) / 2500 < 0.23
+    assert len(parts) == 3
+    for part in parts:
+        assert sorted([*part.train, *part.judge]) == list(range(2500))
+        assert 0.17 < len(part.judge) / 2500 < 0.23
+    judged = [row for part in parts for row in part.judge]
+    assert len(set(judged)) == len(judged)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.1, 3), (0.6, 1), (0.4, 2)])
+def test_no_row_is_judged_twice_however_large_the_share(
+    recipe_of: Build, share: float, expected: int
+) -> None:
+    rows = tuple(Example(f"text {k}", "ab"[k % 2]) for k in range(2100))
+
+    parts = parts_of(recipe_of(data={"valid_share": share}), rows, "classify")
+
+    assert len(parts) == min(expected, int(np.ceil(3000 / (share * 2100))))
+
+
+def test_very_many_rows_are_judged_on_one_part(recipe_of: Build) -> None:
+    rows = tuple(Example(f"text {k}", "ab"[k % 2]) for k in range(40_000))
+
+    assert len(parts_of(recipe_of(), rows, "classify")) == 1
+
+
+def test_rows_that_are_added_move_no_row_into_another_part(recipe_of: Build) -> None:
+    rows = tuple(Example(f"text {k}", "ab"[k % 2]) for k in range(2600))
+
+    before = parts_of(recipe_of(), rows[:2500], "classify")
+    after = parts_of(recipe_of(), rows, "classify")
+
+    for old, new in zip(before, after, strict=True):
+        assert set(old.judge.tolist()) == {k for k in new.judge.tolist() if k < 2500}
 
 
 def test_tagged_rows_are_split_once(

@@ -40,6 +40,7 @@ def split(
     seed: int,
     valid_share: float,
     by: Literal["group", "time"] | None = None,
+    repeat: int = 0,
 ) -> Split:
     """Hold about ``valid_share`` of the examples out.
 
@@ -48,13 +49,18 @@ def split(
         seed: Another seed holds other rows out (not by time).
         valid_share: Share of rows (by group: of groups) held out, in (0, 1).
         by: Whole groups together, or the latest rows; None: by text.
+        repeat: Another number holds other rows out, up to ``1 / valid_share`` times (not by time).
 
     Raises:
         DataError: If a row lacks the group or time, or a time cannot be read.
     """
     if not examples:
         raise DataError("there are no rows to split")
-    keys, order = _by_time(examples) if by == "time" else _by_hash(examples, seed, by)
+    if by == "time":
+        keys, order = _by_time(examples)
+    else:
+        keys, order = _by_hash(examples, seed, by)
+        order = {key: (place - repeat * valid_share) % 1 for key, place in order.items()}
     held = {key for key in order if order[key] < valid_share}
     held = _some_held(examples, keys, order, _give_back(examples, keys, order, held))
     if not held:

@@ -17,8 +17,7 @@ from takeroot.bundle import Input, Outputs, Spec
 from takeroot.bundle.cores import usable_cores
 from takeroot.bundle.decode import probabilities
 from takeroot.bundle.packing import flatten, pack, plan
-from takeroot.bundle.runtimes import RUNTIMES
-from takeroot.bundle.runtimes.runtime import Runtime
+from takeroot.bundle.runtimes import OnnxRuntime
 from takeroot.export.graph import export_graph
 from takeroot.export.quantize import quantize
 from takeroot.metrics.compare import paired_difference
@@ -131,16 +130,12 @@ def calibration_packs(spec: Spec, rows: Sequence[Encoded]) -> list[dict[str, np.
 def measure(spec: Spec, graph: bytes, tokenizer: bytes, inputs: Sequence[Input]) -> Variant:
     """Replay the held-out inputs through the very runtime that serves, and time it."""
     files: Mapping[str, bytes] = {"model.onnx": graph, "tokenizer.json": tokenizer}
-
-    def runtime(pack_tokens: int, threads: int) -> Runtime:
-        settings = spec.model_copy(update={"pack_tokens": pack_tokens})
-        return RUNTIMES[spec.runtime](settings, files.__getitem__, threads=threads)
-
+    runtime = OnnxRuntime(spec, files.__getitem__, threads=usable_cores())
     some = list(inputs[:SPEED_ROWS])
-    rates = {size: _rate(runtime(size, usable_cores()), some) for size in PACKS}
+    rates = {size: _rate(runtime.with_pack_tokens(size), some) for size in PACKS}
     best = max(rates, key=lambda size: rates[size])
-    outputs = runtime(best, usable_cores()).run(inputs)
-    latency_ms = _latency_ms(runtime(best, 1), some[:LATENCY_ROWS])
+    outputs = runtime.with_pack_tokens(best).run(inputs)
+    latency_ms = _latency_ms(runtime, some[:LATENCY_ROWS])  # one text is one pack: one thread
     return Variant(spec.precision, graph, outputs, best, latency_ms, rates[best])
 
 
@@ -205,7 +200,7 @@ def _row(variant: Variant, right: np.ndarray, served: np.ndarray) -> dict[str, A
     }
 
 
-def _rate(runtime: Runtime, inputs: Sequence[Input]) -> float:
+def _rate(runtime: OnnxRuntime, inputs: Sequence[Input]) -> float:
     """Texts a second, the better of two runs after one that warms up."""
     runtime.run(inputs[:32])
     best = float("inf")
@@ -216,7 +211,7 @@ def _rate(runtime: Runtime, inputs: Sequence[Input]) -> float:
     return len(inputs) / best
 
 
-def _latency_ms(runtime: Runtime, inputs: Sequence[Input]) -> float:
+def _latency_ms(runtime: OnnxRuntime, inputs: Sequence[Input]) -> float:
     """Median time of one text alone."""
     times = []
     for each in inputs:

@@ -97,7 +97,7 @@ def _artifact(work: Work, made: Made, spec: Spec) -> Artifact | None:
     def hits(outputs: Outputs) -> np.ndarray:
         return row_hits(work, Judged(judged.rows, outputs))
 
-    return make(
+    found = make(
         made.model.model,
         spec,
         work.pretrained.tokenizer_json,
@@ -108,6 +108,8 @@ def _artifact(work: Work, made: Made, spec: Spec) -> Artifact | None:
         precision=work.recipe.compress.precision,
         max_drop=work.recipe.compress.max_drop,
     )
+    found.evidence["seen_in_training"] = bool(np.isin(rows, made.train).any())
+    return found
 
 
 def row_hits(work: Work, judged: Judged) -> np.ndarray:

@@ -32,7 +32,6 @@ class Candidate:
         judged: Its outputs on rows it has not seen.
         decision: Its calibration.
         evaluation: How good it is on these rows.
-        note: Why it was limited, or empty.
     """
 
     method: str
@@ -40,7 +39,6 @@ class Candidate:
     judged: Judged
     decision: Decision
     evaluation: Evaluation
-    note: str = ""
 
     @property
     def score(self) -> float:
@@ -48,11 +46,11 @@ class Candidate:
         return self.evaluation.score
 
 
-def candidate(work: Work, method: str, seconds: float, judged: Judged, note: str = "") -> Candidate:
+def candidate(work: Work, method: str, seconds: float, judged: Judged) -> Candidate:
     """Calibrate and evaluate a method's held-out outputs."""
     decision = calibrate(work.task, judged.outputs, gold_of(work, judged.rows))
     evaluation = evaluation_of(work, judged, draft_spec(work, decision), {})
-    return Candidate(method, seconds, judged, decision, evaluation, note)
+    return Candidate(method, seconds, judged, decision, evaluation)
 
 
 def choose(work: Work, candidates: Sequence[Candidate]) -> Candidate:

@@ -71,7 +71,7 @@ def evidence_of(
             "rows_valid": len(best.judged.rows),
             "rows_test": len(found.test.examples) if found.test is not None else 0,
             "labels": len(work.task.labels),
-            "cross_validated": work.folded,
+            "cross_validated": work.few,
             "notes": list(found.columns.notes),
         },
         "candidates": [_candidate(each, best) for each in candidates],
@@ -110,7 +110,6 @@ def _candidate(each: Candidate, best: Candidate) -> dict[str, Any]:
         "valid": each.score,
         "interval": evaluation["intervals"][metric],
         "chosen": each is best,
-        "note": each.note,
     }
 
 

@@ -177,7 +177,6 @@ def _try(work: Work) -> Tried:
     tried = Tried([])
     for method in methods:
         started = time.monotonic()
-        note = ""
         if method == "tfidf":
             judged = tfidf.judge(work)
         elif method == "probe":
@@ -192,7 +191,7 @@ def _try(work: Work) -> Tried:
             parts = BEST_PARTS if work.recipe.fit.preset == "best" else 1
             judged, tried.tuned = finetune.judge(work, tried.probe, dtype, budget, parts)
         seconds = time.monotonic() - started
-        found = candidate(work, method, seconds, judged, note)
+        found = candidate(work, method, seconds, judged)
         work.progress.note(f"{method}: {work.task.metric} {found.score:.4f} in {seconds:.0f} s")
         tried.candidates.append(found)
     return tried
@@ -221,18 +220,16 @@ def _training_budget(work: Work) -> float | None:
     left = work.clock.left(EXPORT_S)
     if left is None:
         return None
-    return left * (1 - REFIT_SHARE) if _on_all_rows(work) else left
+    return left * (1 - REFIT_SHARE) if _retrained(work) else left
 
 
 def _make(work: Work, found: Material, tried: Tried, best: Candidate) -> Made:
     """The winner, trained on all its rows, with calibration and the rule for abstaining."""
     every = Part(np.arange(len(work.rows)), np.arange(len(work.rows)))
-    final = every if _on_all_rows(work) else work.parts[0]
-    train = final.train
+    train = every.train
     model: TfidfModel | Tuned
     if best.method == "tfidf":
-        rows = work.pick(train)
-        model = tfidf.fit(work.task, rows, tfidf.row_weights(work, rows))
+        model = tfidf.fit(work.task, work.rows, tfidf.row_weights(work, work.rows))
     elif best.method == "probe":
         assert tried.probe is not None and work.pretrained is not None
         network = probes.build(work.pretrained, work.task)
@@ -240,22 +237,25 @@ def _make(work: Work, found: Material, tried: Tried, best: Candidate) -> Made:
         model = Tuned(network, History())
     else:
         assert tried.tuned is not None
-        model = _refit(work, tried, final) if _on_all_rows(work) else tried.tuned
+        if _retrained(work):
+            model = _refit(work, tried, every)
+        else:
+            model, train = tried.tuned, work.parts[0].train
     rule = _rule(work, tried, best, model, train)
     return Made(best, model, train, rule)
 
 
-def _on_all_rows(work: Work) -> bool:
-    """Whether the winner is trained again on all rows: where rows are few, or time is given."""
-    return work.folded or work.recipe.fit.preset == "best"
+def _retrained(work: Work) -> bool:
+    """Whether a network is trained again on all rows: where rows are few, or time is given."""
+    return work.few or work.recipe.fit.preset == "best"
 
 
-def _refit(work: Work, tried: Tried, final: Part) -> Tuned:
+def _refit(work: Work, tried: Tried, every: Part) -> Tuned:
     """Fine-tune once more, on all rows."""
     dtype = precisions.choose(work.recipe.fit.precision)
-    config = finetune.configure(work, dtype, len(final.train))
+    config = finetune.configure(work, dtype, len(every.train))
     config = replace(config, budget_s=work.clock.left(EXPORT_S), patience=None)
-    return finetune.fine_tune(work, tried.probe, final, config, "fine-tuning on all rows")
+    return finetune.fine_tune(work, tried.probe, every, config, "fine-tuning on all rows")
 
 
 def _rule(

@@ -29,6 +29,8 @@ from takeroot.train import Progress
 
 UNREADABLE = 0.2  # share of unknown tokens from which an encoder is not tried
 SHORTEST, LONGEST = 16, 256  # tokens read of a text when the recipe does not say
+ENOUGH_JUDGED = 3000  # rows that tell candidates apart: one point is two standard errors
+MOST_REPEATS = 3  # held-out parts towards that number
 SAMPLE = 2000  # texts looked at to choose how many tokens are read
 
 
@@ -73,24 +75,29 @@ def gather(recipe: Recipe, table: Table | None, test: Table | None, progress: Pr
 
 
 def parts_of(recipe: Recipe, rows: tuple[Example, ...], task: str) -> tuple[Part, ...]:
-    """One held-out part, or folds where rows are few.
+    """Folds where rows are few; else up to three held-out parts; one by group, by time or for tag.
 
     Raises:
         DataError: If no row can be held out.
     """
-    if len(rows) < FEW_ROWS and recipe.data.split_by is None and task != "tag":
-        parts = cross_validation(rows, recipe.fit.seed)
+    by, seed, share = recipe.data.split_by, recipe.fit.seed, recipe.data.valid_share
+    whole = by is not None or task == "tag"
+    if len(rows) < FEW_ROWS and not whole:
+        parts = cross_validation(rows, seed)
         if not parts:
             raise DataError(f"{rows[0].source}: no row can be held out: all texts are the same")
         return parts
-    found = split(
-        rows, seed=recipe.fit.seed, valid_share=recipe.data.valid_share, by=recipe.data.split_by
-    )
+    wanted = 1 if whole else int(np.ceil(ENOUGH_JUDGED / (share * len(rows))))
     number = {id(row): place for place, row in enumerate(rows)}
-    train, valid = (
-        np.array([number[id(row)] for row in part], np.int64) for part in (found.train, found.valid)
-    )
-    return (Part(train, valid),)
+    parts = ()
+    for repeat in range(min(wanted, MOST_REPEATS, int(1 / share))):
+        found = split(rows, seed=seed, valid_share=share, by=by, repeat=repeat)
+        train, valid = (
+            np.array([number[id(row)] for row in part], np.int64)
+            for part in (found.train, found.valid)
+        )
+        parts += (Part(train, valid),)
+    return parts
 
 
 def tokens_to_read(

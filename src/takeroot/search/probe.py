@@ -21,7 +21,7 @@ from takeroot.metrics.calibration import binary_nll, nll
 from takeroot.models.load import Pretrained
 from takeroot.models.text_model import TextModel
 from takeroot.search.tfidf import EXCLUSIVE, row_weights, target_matrix
-from takeroot.search.work import Judged, Work, gather
+from takeroot.search.work import Judged, Part, Work, gather
 from takeroot.tasks import Task, encode_examples
 from takeroot.train.embed import embed
 from takeroot.train.logistic import MAX_STEPS, Linear, solve
@@ -29,7 +29,7 @@ from takeroot.train.logistic import MAX_STEPS, Linear, solve
 PENALTIES = (3.0, 10.0, 30.0, 100.0)
 MANY_ROWS = 5000  # beyond, the choice of C hardly matters and each try takes seconds
 PENALTIES_OF_MANY = (10.0, 30.0)
-STEPS_OF_MANY = 50
+STEPS_OF_MANY = 30
 NAMED_ROWS = 50  # rows a label up to which label names are tried as training rows
 
 
@@ -81,9 +81,10 @@ def prepare(work: Work, dtype: torch.dtype) -> tuple[Probe, Judged]:
     penalties = PENALTIES if len(work.rows) <= MANY_ROWS else PENALTIES_OF_MANY
     uses = [None] if names is None else [None, names]
     tried = [Probe(vectors, used, c) for used in uses for c in penalties]
-    judged = [judge(work, probe) for probe in tried]
-    best = int(np.argmin([_loss(work, each) for each in judged]))
-    return tried[best], judged[best]
+    parts = work.parts if work.few else work.parts[:1]
+    losses = [_loss(work, judge(work, probe, parts)) for probe in tried]
+    best = tried[int(np.argmin(losses))]
+    return best, judge(work, best, work.parts)
 
 
 def solve_head(work: Work, probe: Probe, rows: np.ndarray) -> Linear:
@@ -106,13 +107,13 @@ def solve_head(work: Work, probe: Probe, rows: np.ndarray) -> Linear:
     )
 
 
-def judge(work: Work, probe: Probe) -> Judged:
-    """Solve and judge on every part."""
+def judge(work: Work, probe: Probe, parts: Sequence[Part]) -> Judged:
+    """Solve and judge on each part."""
     outputs = []
-    for part in work.parts:
+    for part in parts:
         vectors = probe.vectors[part.judge]
         outputs.append(Outputs(solve_head(work, probe, part.train).logits(vectors), vectors))
-    return gather(work.parts, outputs)
+    return gather(parts, outputs)
 
 
 def put_head(model: TextModel, head: Linear) -> None:

@@ -73,9 +73,9 @@ class Work:
     clock: Clock
 
     @property
-    def folded(self) -> bool:
-        """Whether candidates are cross-validated, and the chosen one trained on all rows after."""
-        return len(self.parts) > 1
+    def few(self) -> bool:
+        """Whether rows are so few that every one of them is judged, and each counts in training."""
+        return sum(len(part.judge) for part in self.parts) == len(self.rows)
 
     def pick(self, numbers: Sequence[int] | np.ndarray) -> list[Example]:
         """Some of the rows."""

@@ -11,6 +11,7 @@ Shapes: N inputs, S tokens of a pack, K labels, H hidden, W words, K' tags.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -47,6 +48,12 @@ class OnnxRuntime:
         self._wanted = ["logits", "embedding"] if self._pooled else ["logits"]
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "takeroot-onnx") if threads > 1 else None
+
+    def with_pack_tokens(self, pack_tokens: int) -> OnnxRuntime:
+        """The same session and threads, with packs of another size."""
+        other = copy.copy(self)
+        other._spec = self._spec.model_copy(update={"pack_tokens": pack_tokens})
+        return other
 
     def run(self, inputs: Sequence[Input]) -> Outputs:
         """Logits and embedding of each input, or logits of each word for tag."""

@@ -88,7 +88,6 @@ def _candidate(each: dict[str, Any], ends: tuple[float, float]) -> Html:
             cls="headline",
         ),
         interval_bar(low, score, high, ends),
-        el("p", data(each["note"]), cls="small soft") if each.get("note") else None,
         cls="row",
     )
 

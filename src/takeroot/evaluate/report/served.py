@@ -42,6 +42,8 @@ def _parity(parity: dict[str, Any]) -> Html | None:
         f"On {count(parity.get('rows'))} texts, {percent(agreement, 2)} get the same label from "
         "the served file as from the trained network."
     )
+    if parity.get("seen_in_training"):
+        reading += " The network was trained on these texts, too: it learnt from all rows."
     lines = [
         ("Same label", percent(agreement, 2)),
         ("Largest change of a probability", decimal(parity.get("max_probability_difference"), 5)),
