@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 user error, 2 gate not met, 3 out of disk, 4 out of memory
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -82,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         note(message if message.startswith("Usage:") else f"error: {message}")
         if "--json" in words:
             print_json({"error": message, "exit_code": code})
+    if code == _INTERRUPTED and arguments is None:
+        sys.stdout.flush()
+        os._exit(code)  # a thread in the middle of a long product would hold the process
     return int(code or 0)
 
 

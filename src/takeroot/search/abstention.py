@@ -33,7 +33,7 @@ RIDGE = 0.05  # share of the mean variance added to the covariance before it is 
 DEFAULT = "energy"  # where there are too few labels to leave any out
 
 MOST_ROWS = 5000  # rows heads are solved on while classes are left out
-STEPS = 50
+STEPS = 30
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from takeroot.metrics.calibration import binary_nll, nll
 from takeroot.models.load import Pretrained
 from takeroot.models.text_model import TextModel
 from takeroot.search.tfidf import EXCLUSIVE, row_weights, target_matrix
-from takeroot.search.work import Judged, Part, Work, gather
+from takeroot.search.work import Judged, Part, Work, gather, side_by_side
 from takeroot.tasks import Task, encode_examples
 from takeroot.train.embed import embed
 from takeroot.train.logistic import MAX_STEPS, Linear, solve
@@ -82,7 +82,7 @@ def prepare(work: Work, dtype: torch.dtype) -> tuple[Probe, Judged]:
     uses = [None] if names is None else [None, names]
     tried = [Probe(vectors, used, c) for used in uses for c in penalties]
     parts = work.parts if work.few else work.parts[:1]
-    losses = [_loss(work, judge(work, probe, parts)) for probe in tried]
+    losses = side_by_side(lambda probe: _loss(work, judge(work, probe, parts)), tried)
     best = tried[int(np.argmin(losses))]
     return best, judge(work, best, work.parts)
 
@@ -109,11 +109,12 @@ def solve_head(work: Work, probe: Probe, rows: np.ndarray) -> Linear:
 
 def judge(work: Work, probe: Probe, parts: Sequence[Part]) -> Judged:
     """Solve and judge on each part."""
-    outputs = []
-    for part in parts:
+
+    def outputs(part: Part) -> Outputs:
         vectors = probe.vectors[part.judge]
-        outputs.append(Outputs(solve_head(work, probe, part.train).logits(vectors), vectors))
-    return gather(parts, outputs)
+        return Outputs(solve_head(work, probe, part.train).logits(vectors), vectors)
+
+    return gather(parts, side_by_side(outputs, parts))
 
 
 def put_head(model: TextModel, head: Linear) -> None:

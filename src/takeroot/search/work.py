@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from takeroot.bundle import Outputs
+from takeroot.bundle.cores import usable_cores
 from takeroot.data import Example, folds
 from takeroot.models.load import Pretrained
 from takeroot.recipe import Recipe
 from takeroot.tasks import Task
 from takeroot.train import Progress
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 FEW_ROWS = 2000  # below, rows are too precious to hold out: candidates are cross-validated
 FOLDS = 5
@@ -100,6 +107,32 @@ def cross_validation(rows: Sequence[Example], seed: int) -> tuple[Part, ...]:
     fold = folds(rows, min(FOLDS, len(rows)), seed)
     parts = [Part(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
     return tuple(part for part in parts if len(part.judge) and len(part.train))
+
+
+def side_by_side(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    done: Callable[[int], None] = lambda count: None,
+) -> list[Result]:
+    """The function's result for each item, on as many threads as the process may use cores.
+
+    It pays where numpy and scipy compute, which lets other threads run meanwhile.
+
+    Args:
+        function: Called in another thread.
+        items: One call each.
+        done: Called in this thread with the number of results so far.
+    """
+    results = []
+    pool = ThreadPoolExecutor(usable_cores())
+    try:
+        with threadpool_limits(1, "blas"):
+            for result in pool.map(function, items):
+                results.append(result)
+                done(len(results))
+    finally:  # after Ctrl-C nobody waits for calls that run on
+        pool.shutdown(wait=len(results) == len(items), cancel_futures=True)
+    return results
 
 
 def gather(parts: Sequence[Part], outputs: Sequence[Outputs]) -> Judged:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def minimise(
         tolerance: Ends when a step lowers the value by less than this share of it.
     """
     pairs: deque[tuple[np.ndarray, np.ndarray, float]] = deque(maxlen=KEPT)
-    here = start.astype(np.float32)
+    here: np.ndarray = start.astype(np.float32)
     value, gradient = objective(here)
     for _ in range(max_steps):
         direction = _direction(gradient, pairs, inverse_curvature)
@@ -60,7 +61,7 @@ def minimise(
         if curvature > 0:
             pairs.append((step, change, 1 / curvature))
         lowered = value - new_value
-        here, value, gradient = there, new_value, new_gradient
+        here, value, gradient = np.asarray(there), new_value, new_gradient
         if lowered <= tolerance * abs(value):
             break
     return here
@@ -72,7 +73,7 @@ def _direction(
     inverse_curvature: np.ndarray,
 ) -> np.ndarray:
     """The quasi-Newton step: the two-loop recursion."""
-    direction: np.ndarray = -gradient
+    direction: Any = -gradient
     shares = []
     for step, change, weight in reversed(pairs):
         share = weight * float(np.vdot(step, direction))
@@ -81,7 +82,8 @@ def _direction(
     direction *= inverse_curvature
     if pairs:
         _, change, weight = pairs[-1]
-        direction *= np.float32(1 / (weight * float(np.vdot(change, inverse_curvature * change))))
+        scale = weight * float(np.vdot(change, inverse_curvature * change))
+        direction *= np.float32(1 / scale)
     for (step, change, weight), share in zip(pairs, reversed(shares), strict=True):
         direction += np.float32(share - weight * float(np.vdot(change, direction))) * step
     return np.asarray(direction)

@@ -21,6 +21,7 @@ from takeroot.train.lbfgs import minimise
 
 MAX_STEPS = 100
 TOLERANCE = 1e-6  # smallest fall of the loss a step that is worth another
+UNDERFLOW = 50.0  # exp(-50) is as good as 0, but no denormal number, with which CPUs are slow
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def one_hot(targets: np.ndarray, width: int) -> np.ndarray:
 def _softmax_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cross-entropy of each row (N,) and its derivative by the logits (N, K)."""
     shifted = logits - logits.max(axis=1, keepdims=True)
-    exponents = np.exp(shifted)
+    exponents = np.exp(np.maximum(shifted, -UNDERFLOW))
     total = exponents.sum(axis=1, keepdims=True)
     loss = np.log(total[:, 0]) - (shifted * targets).sum(axis=1)
     return loss, exponents / total - targets
@@ -125,4 +126,4 @@ def _softmax_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
 def _sigmoid_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Binary cross-entropy summed over labels (N,) and its derivative by the logits (N, K)."""
     loss = np.logaddexp(0, logits) - targets * logits
-    return loss.sum(axis=1), expit(logits) - targets
+    return loss.sum(axis=1), expit(np.clip(logits, -UNDERFLOW, UNDERFLOW)) - targets
