@@ -101,7 +101,7 @@ def encoder_folder(
     """A saved random encoder that knows the rows' words."""
     folder = tmp_path_factory.mktemp("encoder")
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *FILLERS, *CUES.values(), *CUES]
-    words += [str(number) for number in range(100)]
+    words += [*(str(number) for number in range(100)), "[MASK]"]
     config = tiny_config(vocab_size=len(words))
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     vocabulary = {word: place for place, word in enumerate(words)}
@@ -109,6 +109,7 @@ def encoder_folder(
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer.add_special_tokens(["[CLS]", "[SEP]", "[MASK]"])
     tokenizer.save(str(folder / "tokenizer.json"))
     torch.set_num_threads(1)
     torch.manual_seed(0)

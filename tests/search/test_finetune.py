@@ -52,7 +52,7 @@ def test_settings_of_the_recipe_reach_the_training(
 
 @pytest.mark.parametrize(
     ("rows", "preset", "epochs"),
-    [(100, "balanced", 8), (9000, "balanced", 4), (9000, "best", 8), (90_000, "balanced", 2)],
+    [(100, "balanced", 8), (9000, "balanced", 5), (9000, "best", 8), (90_000, "balanced", 2)],
 )
 def test_the_more_rows_the_fewer_times_each_is_seen(
     work_of: Build, shop_examples: Build, rows: int, preset: str, epochs: int
@@ -69,6 +69,33 @@ def test_few_rows_are_learnt_slowly_and_by_contrast(work_of: Build, shop_example
 
     assert few.learning_rate < many.learning_rate
     assert (few.contrastive > 0, many.contrastive > 0) == (True, False)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 0.1), (0.3, 0.3), (0.0, None)])
+def test_tokens_are_hidden_as_the_recipe_says(
+    work: Work, given: float | None, expected: float | None
+) -> None:
+    recipe = work.recipe.model_copy(
+        update={"fit": work.recipe.fit.model_copy(update={"mask_tokens": given})}
+    )
+
+    masking = finetune.configure(replace(work, recipe=recipe), FP32, 20).masking
+
+    assert (masking and masking.share) == expected
+
+
+def test_no_token_is_hidden_where_each_one_is_to_be_told(work: Work) -> None:
+    tagged = replace(work, task=Tag(("card",)))
+
+    assert finetune.configure(tagged, FP32, 20).masking is None
+
+
+def test_small_batches_are_learnt_from_more_slowly(work_of: Build, shop_examples: Build) -> None:
+    work, small = (work_of(shop_examples(6), TWO, fit={"batch_size": size}) for size in (64, 16))
+
+    fast, slow = (finetune.configure(each, FP32, 9000).learning_rate for each in (work, small))
+
+    assert slow == pytest.approx(fast / 4)
 
 
 def test_the_random_head_of_tags_learns_faster(work_of: Build, shop_examples: Build) -> None:

@@ -14,6 +14,7 @@ from takeroot.errors import DataError, ModelError
 from takeroot.tasks import Classify, Encoded, Tag
 from takeroot.train import History, TrainConfig, train
 from takeroot.train.embed import predict
+from takeroot.train.masking import Masking
 
 Build = Callable[..., Any]
 
@@ -103,6 +104,18 @@ def test_another_seed_gives_other_weights(tiny_model: Build):
     first = weights_after(tiny_model, config, rows_of(12))
 
     assert not torch.equal(first, weights_after(tiny_model, replace(config, seed=1), rows_of(12)))
+
+
+def test_hidden_tokens_change_what_is_learnt(tiny_model: Build):
+    config = replace(PLAIN, batch_size=4)
+    plain = weights_after(tiny_model, config, rows_of(12))
+
+    hidden = replace(config, masking=Masking(0.5, 4, (2, 3)))
+
+    assert not torch.equal(plain, weights_after(tiny_model, hidden, rows_of(12)))
+    assert torch.equal(
+        plain, weights_after(tiny_model, replace(config, masking=Masking(0.0, 4, ())), rows_of(12))
+    )
 
 
 def test_training_leaves_other_peoples_random_numbers_alone(tiny_model: Build):

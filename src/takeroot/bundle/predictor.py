@@ -52,7 +52,11 @@ class Predictor:
         Raises:
             DataError: If an input is not a text (or, for pair, not two texts).
         """
-        return decode(self.spec, self.outputs(inputs), self.reference, inputs)
+        return self.answers(self.outputs(inputs), inputs)
+
+    def answers(self, outputs: Outputs, inputs: Sequence[Input]) -> list[Answer]:
+        """The answers that the raw outputs for some inputs mean."""
+        return decode(self.spec, outputs, self.reference, inputs)
 
 
 def load_predictor(path: Path | str, threads: int | None = None) -> Predictor:

@@ -67,13 +67,16 @@ class FitRecipe(BaseModel):
     max_tokens: int | None = Field(None, ge=8, le=8192, description="Longest text in tokens.")
     epochs: int | None = Field(None, ge=1, le=1000, description="Passes over the rows.")
     learning_rate: float | None = Field(None, gt=0, le=1, description="Peak learning rate.")
-    batch_size: int = Field(32, ge=1, le=4096, description="Rows in one batch.")
+    batch_size: int | None = Field(None, ge=1, le=4096, description="Rows in one batch.")
     accumulate: int = Field(1, ge=1, le=1024, description="Batches in one optimizer step.")
     label_smoothing: float | None = Field(None, ge=0, lt=1, description="In [0, 1).")
     weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, 0 to 1.")
     warmup_share: float = Field(0.1, ge=0, le=1, description="Share of steps spent warming up.")
     schedule: Literal["linear", "cosine"] = Field("linear", description="Decay after warm-up.")
     dropout: float | None = Field(None, ge=0, lt=1, description="In [0, 1).")
+    mask_tokens: float | None = Field(
+        None, ge=0, lt=1, description="Share of a text's tokens hidden in training, in [0, 1)."
+    )
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="Balanced weighs each class by its inverse frequency."
     )

@@ -22,15 +22,18 @@ from takeroot.search.probe import Probe
 from takeroot.search.work import Judged, Part, Work, gather
 from takeroot.tasks import Encoding, encode_examples
 from takeroot.train import History, TrainConfig, train
+from takeroot.train.masking import Masking, masking_for
 from takeroot.train.outputs import network_outputs
 
-PASSES = 36_000  # rows seen in all (twice as many with preset best): few rows are seen more often
+PASSES = 45_000  # rows seen in all (twice as many with preset best): few rows are seen more often
 FEWEST_EPOCHS, MOST_EPOCHS = 2, 8
 TAG_EPOCHS = 6
-LEARNING_RATE = 2e-4
-FEW_LEARNING_RATE = 5e-5
+LEARNING_RATE = 4e-4  # at full batches; smaller ones get a smaller one
+BATCH, FEW_BATCH = 64, 32  # 64 rows take a third less time a row than 32
+FEW_LEARNING_RATE = 1e-4
 SMOOTHING = 0.1  # of the targets, unless the recipe says otherwise
 TAG_LEARNING_RATE = 2e-4
+MASKED = 0.1  # of the tokens: two per cent off the error, and every tenth off the loss
 CONTRASTIVE = 0.5  # weight of the contrastive loss where labels are few
 
 
@@ -46,7 +49,8 @@ def configure(work: Work, dtype: torch.dtype, rows: int) -> TrainConfig:
     """The training settings: the recipe's, and defaults by the number of rows."""
     fit = work.recipe.fit
     few = rows < 20 * len(work.task.labels) and work.task.name == "classify"
-    rate = FEW_LEARNING_RATE if few else LEARNING_RATE
+    batch = fit.batch_size or (FEW_BATCH if few or work.task.name == "tag" else BATCH)
+    rate = FEW_LEARNING_RATE if few else LEARNING_RATE * min(1.0, batch / BATCH)
     passes = PASSES * (2 if fit.preset == "best" else 1)
     epochs: float = min(max(round(passes / rows), FEWEST_EPOCHS), MOST_EPOCHS)
     if work.task.name == "tag":
@@ -56,18 +60,27 @@ def configure(work: Work, dtype: torch.dtype, rows: int) -> TrainConfig:
         epochs=fit.epochs or epochs,
         learning_rate=rate,
         head_learning_rate=rate if work.task.pooled else 10 * rate,
-        batch_size=fit.batch_size,
+        batch_size=batch,
         accumulate=fit.accumulate,
         weight_decay=fit.weight_decay,
         warmup_share=fit.warmup_share,
         schedule=fit.schedule,
         clip=fit.clip,
         dropout=fit.dropout or 0.0,
+        masking=_masking(work),
         contrastive=CONTRASTIVE if few else 0.0,
         patience=fit.patience,
         precision=dtype,
         seed=fit.seed,
     )
+
+
+def _masking(work: Work) -> Masking | None:
+    """Which tokens are hidden in training; none for tag, where each of them counts."""
+    share = work.recipe.fit.mask_tokens
+    if share is None:
+        share = 0.0 if work.task.name == "tag" else MASKED
+    return masking_for(work.pretrained.tokenizer, share) if work.pretrained is not None else None
 
 
 def fine_tune(

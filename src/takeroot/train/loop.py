@@ -27,6 +27,7 @@ from takeroot.train.batches import collate, shuffled
 from takeroot.train.contrastive import contrastive_loss
 from takeroot.train.dropout import set_dropout
 from takeroot.train.embed import predict
+from takeroot.train.masking import Masking
 from takeroot.train.precision import autocast
 from takeroot.train.progress import Progress, Silent
 from takeroot.train.schedule import rate
@@ -51,6 +52,7 @@ class TrainConfig:
         schedule: ``linear`` or ``cosine`` decay to 0.
         clip: Largest norm of the gradient.
         dropout: Probability of dropping a hidden unit.
+        masking: Tokens hidden at random, or None.
         average: Decay of the weights' moving average a step, 0 for none.
         contrastive: Weight of the supervised contrastive loss beside the task's own; 0 for tasks
             that give a row any number of labels.
@@ -58,7 +60,7 @@ class TrainConfig:
             never.
         precision: Format of the matrix products.
         budget_s: Seconds the training may take, or None.
-        seed: Of data order and dropout.
+        seed: Of data order, dropout and masking.
     """
 
     epochs: float = 3.0
@@ -71,6 +73,7 @@ class TrainConfig:
     schedule: str = "linear"
     clip: float = 1.0
     dropout: float = 0.0
+    masking: Masking | None = None
     average: float = 0.99
     contrastive: float = 0.0
     patience: int | None = None
@@ -114,7 +117,7 @@ def train(
     """
     if not rows:
         raise DataError(f"{stage}: there are no training rows")
-    with torch.random.fork_rng(devices=[]):  # dropout's seed is nobody else's
+    with torch.random.fork_rng(devices=[]):  # its seed is nobody else's
         torch.manual_seed(config.seed)
         run = _Run(model, task, rows, config, progress or Silent(), stage)
         best = _epochs(run, valid)
@@ -230,8 +233,10 @@ class _Run:
     def _loss(self, rows: list[Encoded]) -> Tensor:
         """The task's loss of some rows, with the contrastive one where it is asked for."""
         batch = collate(rows)
+        masking = self.config.masking
+        ids = batch.ids if masking is None else masking.hide(batch.ids)
         with autocast(self.config.precision):
-            vectors = self.model.embed(batch.ids, batch.mask, batch.types)
+            vectors = self.model.embed(ids, batch.mask, batch.types)
         loss = self.task.loss(self.model.head(vectors), rows)
         if self.config.contrastive:
             labels = torch.tensor([row.target for row in rows])

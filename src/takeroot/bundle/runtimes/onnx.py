@@ -63,6 +63,7 @@ class OnnxRuntime:
     def _run_pooled(self, inputs: Sequence[Input]) -> Outputs:
         """One row of logits and one vector a text."""
         truncated: list[int] = []
+        tokens: list[int] = []
         with _cancelled_on_error() as started:
             for start in range(0, len(inputs), _BATCH):
                 encoded = encode(
@@ -72,6 +73,7 @@ class OnnxRuntime:
                     normalisation=self._spec.normalisation,
                 )
                 truncated += [start + row for row in encoded.truncated]
+                tokens += map(len, encoded.ids)
                 types = encoded.types if self._spec.token_types else None
                 flat = flatten(encoded.ids, types, self._spec.position_offset)
                 started.extend(self._start(flat))
@@ -79,7 +81,7 @@ class OnnxRuntime:
         if not parts:
             return Outputs(np.zeros((0, len(self._spec.labels)), np.float32))
         logits, embedding = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Outputs(logits, embedding, truncated=tuple(truncated))
+        return Outputs(logits, embedding, tokens=tuple(tokens), truncated=tuple(truncated))
 
     def _run_words(self, inputs: Sequence[Input]) -> Outputs:
         """Logits of each word, put together from the windows of each text."""
@@ -94,7 +96,10 @@ class OnnxRuntime:
                 ids = [window.ids for window in cut]
                 started.extend(self._start(flatten(ids, None, self._spec.position_offset)))
             parts += [future.result()[0] for future in started]
-        return gather(len(texts), found, np.concatenate(parts))
+        tokens = [0] * len(texts)
+        for window in found:
+            tokens[window.row] += len(window.ids)
+        return replace(gather(len(texts), found, np.concatenate(parts)), tokens=tuple(tokens))
 
     def _start(self, flat: Flat) -> list[_Job]:
         """Start computing all packs of ``flat``, in order."""
