@@ -10,7 +10,7 @@ import pytest
 from takeroot.bundle import Outputs
 from takeroot.data import Example
 from takeroot.search.choose import Candidate, candidate, chance_of_being_better, choose
-from takeroot.search.work import Judged, Work
+from takeroot.search.work import Judged, Work, cross_validation
 
 ROWS = [Example(f"text {k}", "ab"[k % 2]) for k in range(100)]
 
@@ -81,3 +81,36 @@ def test_every_verdict_is_told(work: Work, log: Any) -> None:
     assert told.notes == [
         "full (1.0000) is chosen over tfidf (0.7000): ahead in 100% of bootstrap resamples"
     ]
+
+
+def surer(work: Work, method: str, wrong: set[int], sure: float) -> Candidate:
+    """A candidate that errs on some rows and is about as sure of each right answer as given."""
+    numbers = np.arange(100)
+    right = numbers % 2
+    given = np.where(np.isin(numbers, list(wrong)), 1 - right, right)
+    strength = np.where(np.isin(numbers, list(wrong)), 1.0, sure + 0.01 * (numbers % 7))
+    return candidate(
+        work, method, 1.0, Judged(numbers, Outputs(strength[:, None] * np.eye(2)[given]))
+    )
+
+
+def test_of_few_rows_the_log_loss_tells_what_the_hits_do_not(work: Work) -> None:
+    candidates = [surer(work, "probe", {0, 1, 2}, 1.2), surer(work, "full", {3, 4, 5}, 4.0)]
+
+    few = replace(work, parts=cross_validation(work.rows, 0))
+
+    assert choose(few, candidates).method == "full"
+
+
+def test_the_log_loss_does_not_outweigh_the_metric(work: Work) -> None:
+    candidates = [surer(work, "probe", {0}, 1.2), surer(work, "full", set(range(6)), 4.0)]
+
+    few = replace(work, parts=cross_validation(work.rows, 0))
+
+    assert choose(few, candidates).method == "probe"
+
+
+def test_of_many_rows_the_metric_alone_decides(work: Work) -> None:
+    candidates = [surer(work, "probe", {0, 1, 2}, 1.2), surer(work, "full", {3, 4, 5}, 4.0)]
+
+    assert choose(work, candidates).method == "probe"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from takeroot.evaluate import Evaluation, compare
+from takeroot.metrics.calibration import log_softmax
+from takeroot.metrics.compare import paired_difference
 from takeroot.search.decide import (
     Decision,
     answers_of,
@@ -19,6 +21,7 @@ from takeroot.search.decide import (
 from takeroot.search.work import Judged, Work
 from takeroot.train.outputs import select
 
+NOT_BEHIND = 0.45  # chance by the metric from which log-loss may decide, where rows are few
 SURE = 0.8  # share of bootstrap resamples in which the dearer candidate must be ahead
 
 
@@ -56,19 +59,52 @@ def candidate(work: Work, method: str, seconds: float, judged: Judged) -> Candid
 def choose(work: Work, candidates: Sequence[Candidate]) -> Candidate:
     """The winner: each dearer candidate must be ahead of the best cheaper one with some certainty.
 
+    Where rows are few, one that is not behind by the metric may be ahead by its log-loss.
     Candidates judged on different rows are compared on those both have.
     """
     best = candidates[0]
     for challenger in candidates[1:]:
         chance = chance_of_being_better(work, best, challenger)
-        verdict = "is chosen over" if chance >= SURE else "is not surely better than"
+        reason = f"ahead in {chance:.0%} of bootstrap resamples"
+        wins = chance >= SURE
+        if (
+            not wins
+            and chance >= NOT_BEHIND
+            and work.few
+            and work.task.name in ("classify", "pair")
+        ):
+            sure = chance_of_less_loss(work, best, challenger)
+            wins = sure >= SURE
+            reason += f", and by log-loss in {sure:.0%}"
+        verdict = "is chosen over" if wins else "is not surely better than"
         work.progress.note(
             f"{challenger.method} ({challenger.score:.4f}) {verdict} {best.method} "
-            f"({best.score:.4f}): ahead in {chance:.0%} of bootstrap resamples"
+            f"({best.score:.4f}): {reason}"
         )
-        if chance >= SURE:
+        if wins:
             best = challenger
     return best
+
+
+def _few_labels(work: Work) -> bool:
+    """Whether each row has one label, and rows are few."""
+    return work.few and work.task.name in ("classify", "pair")
+
+
+def chance_of_less_loss(work: Work, first: Candidate, second: Candidate) -> float:
+    """Share of paired bootstrap resamples in which the second's calibrated log-loss is smaller.
+
+    A few hundred rows say little by right or wrong; the probability given to the right label says
+    more (it is a proper score: Gneiting and Raftery 2007).
+    """
+    common = np.intersect1d(first.judged.rows, second.judged.rows)
+    gold = gold_of(work, common)
+    losses = []
+    for each in (first, second):
+        places = np.searchsorted(each.judged.rows, common)
+        logits = np.asarray(each.judged.outputs.logits)[places] / each.decision.temperature
+        losses.append(-log_softmax(logits)[np.arange(len(gold)), gold])
+    return paired_difference(losses[1], losses[0]).better
 
 
 def chance_of_being_better(work: Work, first: Candidate, second: Candidate) -> float:

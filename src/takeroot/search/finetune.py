@@ -20,7 +20,7 @@ from takeroot.models.text_model import TextModel
 from takeroot.search import probe as probes
 from takeroot.search.probe import Probe
 from takeroot.search.work import Judged, Part, Work, gather
-from takeroot.tasks import Encoding, encode_examples
+from takeroot.tasks import Encoding, Task, encode_examples
 from takeroot.train import History, TrainConfig, train
 from takeroot.train.masking import Masking, masking_for
 from takeroot.train.outputs import network_outputs
@@ -29,9 +29,15 @@ PASSES = 45_000  # rows seen in all (twice as many with preset best): few rows a
 FEWEST_EPOCHS, MOST_EPOCHS = 2, 8
 TAG_EPOCHS = 6
 LEARNING_RATE = 4e-4  # at full batches; smaller ones get a smaller one
-BATCH, FEW_BATCH = 64, 32  # 64 rows take a third less time a row than 32
+BATCH, SMALL_BATCH = 64, 32  # 64 rows take a third less time a row than 32
+SMALL_ROWS = 500  # below, batches are small: there would be too few steps
+FEW_LABELLED = 20  # rows a label below which labels are few
+FEW_PASSES, FEW_MOST, FEW_LEAST = 3_700, 8, 6  # rows seen in all, and epochs, where labels are few
+FEW_C = 10.0  # at most, of the head such a training starts from: a sure head leaves little to learn
+FEW_AVERAGE = 0.9  # of few steps, fewer are averaged
 FEW_LEARNING_RATE = 1e-4
-SMOOTHING = 0.1  # of the targets, unless the recipe says otherwise
+AVERAGE = 0.99
+SMOOTHING = 0.1  # of the targets, where labels are not few, unless the recipe says otherwise
 TAG_LEARNING_RATE = 2e-4
 MASKED = 0.1  # of the tokens: two per cent off the error, and every tenth off the loss
 CONTRASTIVE = 0.5  # weight of the contrastive loss where labels are few
@@ -45,14 +51,23 @@ class Tuned:
     history: History
 
 
+def few_labelled(task: Task, rows: int) -> bool:
+    """Whether there are so few rows a label that they are learnt from with more care."""
+    return task.name == "classify" and rows < FEW_LABELLED * len(task.labels)
+
+
 def configure(work: Work, dtype: torch.dtype, rows: int) -> TrainConfig:
     """The training settings: the recipe's, and defaults by the number of rows."""
     fit = work.recipe.fit
-    few = rows < 20 * len(work.task.labels) and work.task.name == "classify"
-    batch = fit.batch_size or (FEW_BATCH if few or work.task.name == "tag" else BATCH)
+    few = few_labelled(work.task, rows)
+    batch = fit.batch_size or (
+        SMALL_BATCH if rows < SMALL_ROWS or work.task.name == "tag" else BATCH
+    )
     rate = FEW_LEARNING_RATE if few else LEARNING_RATE * min(1.0, batch / BATCH)
     passes = PASSES * (2 if fit.preset == "best" else 1)
     epochs: float = min(max(round(passes / rows), FEWEST_EPOCHS), MOST_EPOCHS)
+    if few:
+        epochs = min(max(round(FEW_PASSES / rows), FEW_LEAST), FEW_MOST)
     if work.task.name == "tag":
         rate, epochs = TAG_LEARNING_RATE, TAG_EPOCHS
     rate = fit.learning_rate or rate
@@ -69,6 +84,7 @@ def configure(work: Work, dtype: torch.dtype, rows: int) -> TrainConfig:
         dropout=fit.dropout or 0.0,
         masking=_masking(work),
         contrastive=CONTRASTIVE if few else 0.0,
+        average=FEW_AVERAGE if few else AVERAGE,
         patience=fit.patience,
         precision=dtype,
         seed=fit.seed,
@@ -100,7 +116,9 @@ def fine_tune(
     pretrained = replace(work.pretrained, encoder=copy.deepcopy(work.pretrained.encoder))
     model = probes.build(pretrained, work.task)
     if probe is not None:
-        probes.put_head(model, probes.solve_head(work, probe, part.train))
+        few = few_labelled(work.task, len(part.train))
+        start = replace(probe, c=min(probe.c, FEW_C)) if few else probe
+        probes.put_head(model, probes.solve_head(work, start, part.train))
     embeddings = model.encoder.embeddings
     assert isinstance(embeddings, nn.Module)
     for parameter in embeddings.parameters():

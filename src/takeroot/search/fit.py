@@ -129,13 +129,14 @@ def _work(
 def _task(recipe: Recipe, found: Material) -> Task:
     """The task with the recipe's settings."""
     name = found.columns.task
-    smoothing = recipe.fit.label_smoothing
-    if smoothing is None:
-        smoothing = finetune.SMOOTHING if name in ("classify", "pair") else 0.0
-    settings: dict[str, Any] = {"labels": found.labels, "name": name, "smoothing": smoothing}
+    settings: dict[str, Any] = {"labels": found.labels, "name": name}
     if recipe.fit.class_weights == "balanced" and name != "tag":
         settings["weights"] = _class_weights(found)
-    return TASKS[name](**settings)
+    smoothing = recipe.fit.label_smoothing
+    if smoothing is None:
+        few = finetune.few_labelled(TASKS[name](**settings), len(found.train.examples))
+        smoothing = finetune.SMOOTHING if name in ("classify", "pair") and not few else 0.0
+    return TASKS[name](**settings, smoothing=smoothing)
 
 
 def _class_weights(found: Material) -> tuple[float, ...]:

@@ -34,6 +34,7 @@ from takeroot.train.schedule import rate
 
 TIMED_STEPS = 8  # steps timed before the schedule is fitted to the budget
 REPORT_EVERY = 10  # steps between two progress reports
+MOST_TOKENS = 2048  # padded tokens computed at once: what memory grows with
 MOST_BAD = 3  # steps in a row whose loss or gradient is not finite
 
 
@@ -196,7 +197,7 @@ class _Run:
 
     def step(self, batches: list[np.ndarray], share: float) -> float:
         """One optimizer step over the given batches at a share of the highest rate; the loss."""
-        each = [[self.rows[k] for k in numbers] for numbers in batches]
+        each = [[self.rows[k] for k in part] for numbers in batches for part in self._cut(numbers)]
         sizes = [self._decisions(rows) for rows in each]
         total = 0.0
         for rows, size in zip(each, sizes, strict=True):
@@ -220,6 +221,16 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         self.done += 1
         return total
+
+    def _cut(self, numbers: np.ndarray) -> list[np.ndarray]:
+        """A batch in parts of at most ``MOST_TOKENS``; whole where its rows are contrasted.
+
+        The parts' gradients add up to the batch's.
+        """
+        if self.config.contrastive:
+            return [numbers]
+        tokens = int(self.lengths[numbers].max()) * len(numbers)
+        return np.array_split(numbers, min(math.ceil(tokens / MOST_TOKENS), len(numbers)))
 
     def score(self, rows: Sequence[Encoded]) -> float:
         """The task's metric on some rows."""
