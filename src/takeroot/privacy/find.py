@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from takeroot.privacy.patterns import RECOGNISERS, Recogniser
+from takeroot.privacy.patterns import RECOGNISERS
+from takeroot.privacy.plain import plain
+from takeroot.privacy.recogniser import Recogniser
+
+BLOT = "]"  # stands for each character of what was found; no recogniser takes it for part of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +22,47 @@ class Found:
     kind: str
 
 
-def find(text: str, recognisers: Mapping[str, Recogniser] = RECOGNISERS) -> list[Found]:
-    """Personal data in order of start; where two overlap, the kind that stands first wins."""
-    found: list[Found] = []
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one look at a plain text finds.
+
+    Args:
+        pieces: Start, end and kind of each piece, in order.
+        rest: The text with the pieces blotted out.
+    """
+
+    pieces: list[tuple[int, int, str]]
+    rest: str
+
+
+def scan(text: str, recognisers: Mapping[str, Recogniser]) -> Scan:
+    """The pieces of a plain text, kind by kind: no kind sees what one before it has found."""
+    pieces: list[tuple[int, int, str]] = []
     for kind, recogniser in recognisers.items():
-        for match in recogniser.pattern.finditer(text):
-            start, end = match.span()
-            free = all(end <= other.start or other.end <= start for other in found)
-            if free and recogniser.check(match.group()):
-                found.append(Found(start, end, kind))
-    return sorted(found, key=lambda item: item.start)
+        done = 0
+        parts: list[str] = []
+        for start, end in recogniser.spans(text):
+            if start >= done:
+                pieces.append((start, end, kind))
+                parts += text[done:start], BLOT * (end - start)
+                done = end
+        if parts:
+            text = "".join((*parts, text[done:]))
+    return Scan(sorted(pieces), text)
+
+
+def find(text: str, recognisers: Mapping[str, Recogniser] = RECOGNISERS) -> list[Found]:
+    """Personal data in order of start, also where written in full-width or among invisible ones."""
+    form = plain(text)
+    pieces = scan(form.text, recognisers).pieces
+    return [Found(*form.span(start, end), kind) for start, end, kind in pieces]
 
 
 def count(
     texts: Iterable[str], recognisers: Mapping[str, Recogniser] = RECOGNISERS
 ) -> dict[str, int]:
-    """How many pieces of each kind the texts hold, also where written in full-width characters."""
+    """How many pieces of each kind the texts hold."""
     counts: Counter[str] = Counter(dict.fromkeys(recognisers, 0))
     for text in texts:
-        plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-        counts.update(item.kind for item in find(plain, recognisers))
+        counts.update(kind for _, _, kind in scan(plain(text).text, recognisers).pieces)
     return dict(counts)

@@ -1,121 +1,191 @@
-"""Personal data told by its form and, where there is one, its check digit.
+"""The table of personal data told by its form, for plain text (see ``plain``).
 
 Each pattern takes time linear in the text: every run is bounded, and a match may begin only where
-the character before cannot belong to it.
+the character before cannot belong to it. Many begin with a set of characters, so that the text
+between is skipped fast, and look back only then.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import IPv6Address
 
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CARD_PREFIXES = (  # first digits from, to, allowed lengths
-    ("4", "4", (13, 16, 19)),
-    ("51", "55", (16,)),
-    ("2221", "2720", (16,)),
-    ("34", "34", (15,)),
-    ("37", "37", (15,)),
-    ("300", "305", (14,)),
-    ("36", "36", (14,)),
-    ("38", "39", (14,)),
-    ("3528", "3589", (16,)),
-    ("6011", "6011", (16, 19)),
-    ("62", "62", (16, 17, 18, 19)),
-    ("644", "659", (16, 19)),
+from takeroot.privacy.checks import (
+    card_fit,
+    iban_fit,
+    is_credit_code,
+    is_ipv4,
+    is_ipv6,
+    is_numbering,
+    is_phone,
+    is_plate,
+    is_resident_id,
+)
+from takeroot.privacy.recogniser import Form, Recogniser, whole
+
+_LETTER = "A-Za-z\u00c0-\u024f\u0370-\u052f\u1e00-\u1fff"  # of scripts with blanks between words
+_GAP = r"(?: {1,2}| ?- ?| ?-?\r?\n ?)"  # what may stand between two groups of one number
+_CREDIT = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
+_PLATE_PROVINCE = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+_PLATE = "A-HJ-NP-Za-hj-np-z"
+_AREA_2 = r"(?:10|2[0-57-9])"  # Chinese area codes without their 0
+_AREA_3 = r"(?:3[1-9]|4[1-8]|5[1-9]|6[369]|7\d|8[1-9]|9\d)\d"
+_NUMBER_ENDS = r"(?!\d|\.\d{1,2}(?!\d)|[A-Za-z]{1,2}\d)"
+_PLUS_86 = (  # the rest of it, after its first character
+    r"(?:(?<=\()(?:\+ ?|00)?86\)|(?<=\+) ?86|(?<=0)086|(?<=8)6)[ -]{0,2}(?:\(0\) ?)?"
+)
+_WORDS = (  # letters joined to a number make it a code, unless they end so
+    *(
+        "[Tt]el",
+        "TEL",
+        "[Pp]hone",
+        "[Mm]obile",
+        "[Cc]ell",
+        "[Cc]all",
+        "[Ff]ax",
+        "[Ss]ms",
+        "[Cc]ard",
+    ),
+    *("[Ww]x", "[Vv]x", "[Ww]e[Cc]hat", "[Nn]o", "NO", "at", "and", "or", "to"),
+)
+_NO_CODE = (  # holds after the first character of a number
+    rf"(?<!\D0\..)(?<!\A0\..)(?:(?<=[+(])|(?<![A-Za-z_].)|{'|'.join(f'(?<={word}.)' for word in _WORDS)})"
 )
 
 
-@dataclass(frozen=True)
-class Recogniser:
-    """One kind of personal data.
-
-    Args:
-        pattern: What it looks like.
-        check: Whether a matched text is really one.
-    """
-
-    pattern: re.Pattern[str]
-    check: Callable[[str], bool] = bool
+def _apart(first: str, after: str) -> str:
+    """The rest of a number of which each digit stands alone, with no more digits beside it."""
+    return rf"(?<!\d[ -]{first}){after}(?![ -]?\d)"
 
 
-def is_card(text: str) -> bool:
-    """Whether the digits are a payment card number: issuer's prefix, length and Luhn check digit.
-
-    Luhn (US patent 2,950,048; ISO/IEC 7812-1): every second digit from the right is doubled, its
-    digits are summed, and the total is a multiple of ten.
-    """
-    digits = re.sub(r"\D", "", text)
-    fits = any(
-        low <= digits[: len(low)] <= high and len(digits) in lengths
-        for low, high, lengths in _CARD_PREFIXES
-    )
-    doubled = (sum(divmod(int(d) * (1 + place % 2), 10)) for place, d in enumerate(digits[::-1]))
-    return fits and sum(doubled) % 10 == 0
-
-
-def is_resident_id(text: str) -> bool:
-    """Whether it is a Chinese resident identity number (GB 11643-1999).
-
-    Six digits of region, a date of birth, three digits, and the ISO 7064 MOD 11-2 check character.
-    """
-    try:
-        born = date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
-    except ValueError:
-        return False
-    total = sum(w * int(d) for w, d in zip(_RESIDENT_WEIGHTS, text[:17], strict=True))
-    return born.year >= 1900 and "10X98765432"[total % 11] == text[17].upper()
-
-
-def is_ipv6(text: str) -> bool:
-    """Whether it is an IPv6 address that names a host, written with two colons or more."""
-    try:
-        return IPv6Address(text).packed[:2] != b"\0\0"
-    except AddressValueError:
-        return False
-
-
-def is_phone(text: str) -> bool:
-    """Whether the number of digits is one a telephone number can have (E.164: at most 15)."""
-    return 7 <= sum(character.isdigit() for character in text) <= 15
-
-
-EMAIL = Recogniser(
+EMAIL = Form(
     re.compile(
-        r"(?<![\w.+%-])[A-Za-z0-9_.+%-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])",
-        re.ASCII,
-    )
+        rf"[{_LETTER}0-9_](?<![{_LETTER}0-9_].)[{_LETTER}0-9_.+%'-]{{0,63}}@(?:"
+        r"(?:[A-Za-z0-9-]{1,63}\.){1,8}(?:[A-Za-z]{2,24}(?![A-Za-z])|[Xx][Nn]--[A-Za-z0-9-]{2,59})"
+        rf"|(?:[{_LETTER}0-9\u3040-\u9fff\uac00-\ud7af-]{{1,63}}\.){{1,8}}"
+        rf"(?:[{_LETTER}]{{2,24}}(?![{_LETTER}])|中国|公司|网络|集团|香港|台湾|澳门))"
+    ),
+    value=str.lower,
+    needs=re.compile("@"),
 )
-RESIDENT_ID_CN = Recogniser(
-    re.compile(r"(?<![0-9A-Za-z])[1-8]\d{16}[\dXx](?![0-9A-Za-z])", re.ASCII), is_resident_id
+IBAN = Form(
+    re.compile(rf"[A-Za-z](?<![0-9A-Za-z].)[A-Za-z]\d\d(?:{_GAP}?[A-Za-z0-9]){{11,30}}", re.ASCII),
+    iban_fit,
 )
-CARD = Recogniser(re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?!\d)", re.ASCII), is_card)
-MOBILE_CN = Recogniser(
-    re.compile(r"(?<![\d+])(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)", re.ASCII)
-)
-PHONE = Recogniser(
+RESIDENT_ID_CN = Form(
     re.compile(
-        r"(?<![\w.])(?:\+\d[\d ().-]{6,20}\d"  # international
-        r"|\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4}"  # North America
-        r"|0\d{2,3}-\d{7,8})(?!\w)",  # Chinese land line
+        rf"[1-9](?<![0-9A-Za-z].)(?:\d\d{_GAP}?\d{{3}}{_GAP}?(?:18|19|20)\d\d{_GAP}?"
+        rf"(?:0[1-9]|1[0-2]){_GAP}?(?:0[1-9]|[12]\d|3[01]){_GAP}?\d{{3}}{_GAP}?[\dXx]|"
+        + _apart("[1-9]", r"(?:[ -]\d){5}[ -][12][ -][089](?:[ -]\d){9}[ -][\dXx]")
+        + ")(?![0-9A-Za-z])",
         re.ASCII,
     ),
-    is_phone,
+    whole(is_resident_id),
 )
-IPV4 = Recogniser(re.compile(rf"(?<![\w.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\w.]*\d)", re.ASCII))
-IPV6 = Recogniser(re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{6,39}(?![\w:])", re.ASCII), is_ipv6)
+CARD = Form(
+    re.compile(
+        rf"[2-68](?<!\d.){_NO_CODE}(?:\d{{3,17}}(?:{_GAP}\d{{1,15}}){{1,5}}(?!\d)|\d{{12,18}}(?!\d)|"
+        + _apart("[2-68]", r"(?:[ -]\d){12,18}")
+        + ")",
+        re.ASCII,
+    ),
+    card_fit,
+)
+CREDIT_CODE_CN = Form(
+    re.compile(
+        rf"[1-9ANYany](?<![0-9A-Za-z].)[1-9]{_GAP}?[1-8]\d{_GAP}?\d{{4}}{_GAP}?{_CREDIT}{{4}}{_GAP}?"
+        rf"{_CREDIT}{{4}}{_GAP}?{_CREDIT}{_GAP}?{_CREDIT}(?![0-9A-Za-z])",
+        re.ASCII,
+    ),
+    whole(is_credit_code),
+)
+MOBILE_CN = Form(
+    re.compile(
+        r"[(+081](?:(?<=1)(?=[ -]?[3-9])|(?<=\()(?=[+018])|(?<=\+)(?=[ 8])|(?<=0)(?=0)|(?<=8)(?=6))"
+        rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){_NO_CODE}(?:(?<=1)|{_PLUS_86}1|(?:{_PLUS_86}\(|(?<=\())1(?=[3-9]\d\)))(?:"
+        rf"[3-9]\d(?:(?<=\(1..)\))?(?:{_GAP}|\.)?\d{{4}}(?:{_GAP}|\.)?\d{{4}}"
+        rf"|[3-9]\d\d{_GAP}\d{{3}}{_GAP}\d{{4}}|[3-9]\d{{3}}{_GAP}\d{{6}}"
+        rf"|[ -][3-9](?:[ -]\d){{9}}){_NUMBER_ENDS}",
+        re.ASCII,
+    ),
+    value=lambda piece: re.sub(r"\D", "", piece)[-11:],
+)
+LANDLINE_CN = Form(
+    re.compile(
+        r"[(+08](?:(?<=0)(?=\d\d)|(?<=\()(?=[+08])|(?<=\+)(?=[ 8])|(?<=8)(?=6[ -]))"
+        rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){_NO_CODE}(?:"
+        + "|".join(
+            rf"(?:(?:(?<=0)|(?!6\d){_PLUS_86}0?){area}(?:{_GAP}[1-9]|[2-8])"
+            rf"|(?:(?<=\()0|{_PLUS_86}\(0?){area}\){_GAP}?[1-9])\d{{{size}}}{_GAP}?\d{{4}}"
+            for area, size in ((_AREA_2, "3"), (_AREA_3, "2,3"))
+        )
+        + rf")(?: ?(?:转|[Ee]xt\.?|[xX-]) ?\d{{1,5}})?{_NUMBER_ENDS}",
+        re.ASCII,
+    ),
+    value=lambda piece: re.sub(r"^(?:0086|86)?0?", "", re.sub(r"\D", "", piece)),
+)
+PHONE = Form(
+    re.compile(
+        r"(?<![\w.])(?:\+\d[\d ().-]{6,20}\d"  # international
+        r"|\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4})(?!\w)",  # North America
+        re.ASCII,
+    ),
+    whole(is_phone),
+)
+PASSPORT = Form(
+    re.compile(
+        r"[PpEGDS护通](?:(?:(?<=[Pp])(?:assport|ASSPORT)|(?<=护)照|(?<=通)行证)"
+        r"(?: ?(?:[Nn]o\.?|NO\.?|[Nn]umber|is)|号码?|是|为|[ :#]){0,4}"
+        rf"([A-Za-z]{{0,2}}{_GAP}?\d{{4}}{_GAP}?\d{{3,5}}|(?=[A-Z]{{0,3}}\d)[A-Z0-9]{{7,9}})"
+        r"|(?<![0-9A-Za-z].)"
+        rf"(?:(?<=[EG]){_GAP}?\d|(?:(?<=E)[A-HJ-NP-Z]|(?<=[DPS])E){_GAP}?)\d{{3}}{_GAP}?\d{{4}})"
+        r"(?![0-9A-Za-z])",
+        re.ASCII,
+    )
+)
+PLATE_CN = Form(
+    re.compile(
+        rf"[{_PLATE_PROVINCE}] ?[{_PLATE}](?:[ ·•・.-]| ?\r?\n)?"
+        rf"(?:[A-HJKa-hjk][{_PLATE}0-9]\d{{4}}|\d{{5}}[A-HJKa-hjk]"  # new energy
+        rf"|[{_PLATE}0-9]{{4}}(?:[{_PLATE}0-9]|[挂学警港澳领试超]))(?![0-9A-Za-z])"
+    ),
+    whole(is_plate),
+)
+IPV6 = Form(
+    re.compile(
+        r"[0-9A-Fa-f:](?<![0-9A-Fa-f:.].)(?:"
+        r"(?<=:)((?=[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{3,39}(?:(?:\.\d{1,3}){3})?)"
+        r"|(?<!:)(?=[0-9A-Fa-f]{0,3}:[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,38}(?:(?:\.\d{1,3}){3})?)"
+        r"(?![\w:])",
+        re.ASCII,
+    ),
+    whole(is_ipv6),
+    value=lambda piece: IPv6Address(piece).compressed,
+    needs=re.compile(":"),
+)
+IPV4 = Form(
+    re.compile(
+        r"\d(?<!\w\..)(?:(?<!\w.)|(?<=[Ii][Pp].))\d{0,2}(?:\.\d{1,3}){3}(?!\.?\d|[A-Za-z_])",
+        re.ASCII,
+    ),
+    whole(is_ipv4),
+    value=str,
+    not_after=is_numbering,
+    needs=re.compile(r"\."),
+)
 
 # Where two match the same characters, the one that stands first is right.
 RECOGNISERS: dict[str, Recogniser] = {
     "email": EMAIL,
+    "iban": IBAN,
     "resident_id_cn": RESIDENT_ID_CN,
     "card": CARD,
+    "credit_code_cn": CREDIT_CODE_CN,
     "mobile_cn": MOBILE_CN,
+    "landline_cn": LANDLINE_CN,
     "phone": PHONE,
-    "ipv4": IPV4,
+    "passport": PASSPORT,
+    "plate_cn": PLATE_CN,
     "ipv6": IPV6,
+    "ipv4": IPV4,
 }

@@ -1,0 +1,191 @@
+"""Check digits and what else numbers of personal data must satisfy.
+
+Digits that pass a check by chance are common: one in ten passes Luhn, one in eleven MOD 11-2. So
+nothing is told by a check digit alone: the issuer's prefix, the province or the date must fit too.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address
+
+_RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CREDIT_VALUES = {c: place for place, c in enumerate("0123456789ABCDEFGHJKLMNPQRTUWXY")}
+_CREDIT_WEIGHTS = tuple(pow(3, place, 31) for place in range(17))
+_REGISTER_CODES = (  # who registered it, and what it is
+    "11 12 13 19 21 29 31 32 33 34 35 39 41 49 51 52 53 59 61 62 69 71 72 79 81 89 91 92 93 99 "
+    "A1 A9 N1 N2 N3 N9 Y1"
+)
+_PROVINCE_CODES = (
+    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 "
+    "71 81 82 83"
+)
+_REGISTERS = frozenset(_REGISTER_CODES.split())
+_PROVINCES = frozenset(_PROVINCE_CODES.split())
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")  # twice the digit, its digits summed
+_SEPARATORS = str.maketrans("", "", " -\r\n")
+_BASE_36 = {ord(c): str(int(c, 36)) for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_IBANS = (  # country and number of characters, from the SWIFT registry
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 "
+    "DK18 DO28 EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 "
+    "IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 "
+    "MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 "
+    "SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
+)
+_IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _IBANS.split()}
+_OCTETS = frozenset(str(number) for number in range(256))
+_NUMBERED = ("v", "ver", "version", "release", "build", "firmware", "section", "chapter")
+_NUMBERED_CN = ("版本", "版本号", "固件", "章", "节")
+_NUMBERING = re.compile(rf"(?<![a-z])(?:{'|'.join(_NUMBERED)})$|[a-z]/$")
+_CARD_PREFIXES = (  # first digits from, to, allowed lengths
+    ("4", "4", (13, 16, 19)),  # Visa
+    ("51", "55", (16,)),  # Mastercard
+    ("2221", "2720", (16,)),
+    ("34", "34", (15,)),  # American Express
+    ("37", "37", (15,)),
+    ("300", "305", (14, 16)),  # Diners Club
+    ("3095", "3095", (14, 16)),
+    ("36", "36", (14, 16)),
+    ("38", "39", (14, 16)),
+    ("3528", "3589", (16, 19)),  # JCB
+    ("6011", "6011", (16, 19)),  # Discover
+    ("644", "659", (16, 19)),
+    ("62", "62", (16, 17, 18, 19)),  # UnionPay
+    ("81", "81", (16, 19)),
+    ("2200", "2204", (16, 19)),  # Mir
+    ("5018", "5018", (16, 19)),  # Maestro
+    ("5020", "5020", (16, 19)),
+    ("5038", "5038", (16, 19)),
+    ("6304", "6304", (16, 19)),
+    ("6759", "6759", (16, 19)),
+    ("6761", "6763", (16, 19)),
+)
+
+
+def is_card(digits: str) -> bool:
+    """Whether the digits are a payment card number: issuer's prefix, length, Luhn check digit."""
+    return len(digits) in _card_lengths(digits[:4]) and _luhn(digits)
+
+
+def card_fit(piece: str) -> int:
+    """How much of the candidate is a card: other groups of digits may follow it.
+
+    Its groups have three digits or more but for the last, or one digit each.
+    """
+    digits = piece.translate(_SEPARATORS)
+    for length in _card_lengths(digits[:4]):
+        if length <= len(digits) and _luhn(digits[:length]):
+            end = _group_end(piece, length)
+            if end:
+                return end
+    return 0
+
+
+def _group_end(piece: str, length: int) -> int:
+    """Where the groups end that hold the first so many digits; 0 if no group ends there."""
+    held, sizes = 0, []
+    for match in re.finditer(r"\d+", piece):
+        sizes.append(match.end() - match.start())
+        held += sizes[-1]
+        if held == length:
+            regular = min(sizes[:-1], default=3) >= 3 or max(sizes) == 1
+            return match.end() if regular else 0
+    return 0
+
+
+@lru_cache(10_000)
+def _card_lengths(start: str) -> tuple[int, ...]:
+    """The lengths of card numbers that begin with these four digits, the longest first."""
+    fitting = [row for row in _CARD_PREFIXES if row[0] <= start[: len(row[0])] <= row[1]]
+    return tuple(sorted({length for row in fitting for length in row[2]}, reverse=True))
+
+
+def _luhn(digits: str) -> bool:
+    """Whether the last digit is the check digit of the others (US 2,950,048; ISO/IEC 7812-1).
+
+    Every second digit from the right is doubled, its digits are summed, and the total is a
+    multiple of ten.
+    """
+    codes = digits.encode()
+    total = sum(codes[::-2]) + sum(codes[-2::-2].translate(_DOUBLED))
+    return (total - 48 * len(codes)) % 10 == 0  # 48 is the code of "0"
+
+
+def is_resident_id(piece: str) -> bool:
+    """Whether it is a Chinese resident identity number (GB 11643-1999).
+
+    Six digits of region, a date of birth, three digits, and the ISO 7064 MOD 11-2 check character.
+    The number of a foreigner's permanent residence card begins with 9, and the province follows.
+    """
+    text = piece.translate(_SEPARATORS).upper()
+    if text[:2] not in _PROVINCES and (text[0] != "9" or text[1:3] not in _PROVINCES):
+        return False
+    try:
+        date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
+    except ValueError:
+        return False
+    total = sum(w * int(d) for w, d in zip(_RESIDENT_WEIGHTS, text[:17], strict=True))
+    return "10X98765432"[total % 11] == text[17]
+
+
+def is_credit_code(piece: str) -> bool:
+    """Whether it is a Chinese unified social credit code (GB 32100-2015).
+
+    Two characters of register, the code of a region or 100000, nine characters, and the check
+    character: with the values c_i of all before it, 31 - sum(c_i * 3^i) mod 31.
+    """
+    text = piece.translate(_SEPARATORS).upper()
+    if text[:2] not in _REGISTERS or (text[2:4] not in _PROVINCES and text[2:8] != "100000"):
+        return False
+    values = [_CREDIT_VALUES[character] for character in text]
+    total = sum(c * w for c, w in zip(values, _CREDIT_WEIGHTS, strict=False))
+    return (total + values[17]) % 31 == 0
+
+
+def iban_fit(piece: str) -> int:
+    """How much of the candidate is an IBAN: the country says how long it is.
+
+    The check digits make the number, its first four characters last and letters as 10 to 35, leave
+    1 when divided by 97 (ISO 13616; ISO 7064 MOD 97-10).
+    """
+    text = piece.translate(_SEPARATORS).upper()
+    length = _IBAN_LENGTHS.get(text[:2], 99)
+    if length > len(text) or int((text[4:length] + text[:4]).translate(_BASE_36)) % 97 != 1:
+        return 0
+    end = [place for place, character in enumerate(piece, 1) if character.isalnum()][length - 1]
+    return 0 if piece[end : end + 1].isalnum() else end
+
+
+def is_ipv4(piece: str) -> bool:
+    """Whether it is an IPv4 address, its numbers written without zeros before them."""
+    return all(number in _OCTETS for number in piece.split("."))
+
+
+def is_numbering(before: str) -> bool:
+    """Whether the text before four numbers says that they number a version or a section."""
+    before = before.rstrip(" :.").lower()
+    if before.endswith(_NUMBERED_CN):
+        return True
+    return before.endswith((*_NUMBERED, "/")) and _NUMBERING.search(before) is not None
+
+
+def is_ipv6(piece: str) -> bool:
+    """Whether it is an IPv6 address with a digit, and not one that begins with 0, such as ::1."""
+    if piece.startswith("::") or re.search(r"\d", piece) is None:
+        return False
+    try:
+        return IPv6Address(piece).packed[:2] != b"\0\0"
+    except AddressValueError:
+        return False
+
+
+def is_phone(piece: str) -> bool:
+    """Whether the number of digits is one a telephone number can have (E.164: at most 15)."""
+    return 7 <= sum(character.isdigit() for character in piece) <= 15
+
+
+def is_plate(piece: str) -> bool:
+    """Whether it has the digits a Chinese licence plate has: at most two letters in the number."""
+    return sum(character.isdigit() for character in piece) >= 3

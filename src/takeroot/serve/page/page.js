@@ -1,0 +1,194 @@
+"use strict";
+// The page: pick a model, type a text, see the answer. Everything shown is set as text, never as HTML.
+
+const WORDS = {
+  en: {
+    docs: "API", model: "Model", token: "Token, if the server asks for one", go: "Answer",
+    texts: "Text, or several, one a line",
+    pairs: "Two texts a line, with a tab or | between them",
+    asking: "Answering …", out_of_scope: "out of scope", empty_text: "nothing to read",
+    abstained: "No answer", none: "none", nothing: "nothing found", version: "version",
+    took: (n, ms) => `${n} in ${ms} ms`,
+    no_models: "The server shows no model. If it asks for a token, enter it.",
+    offline: "The server cannot be reached.",
+    busy: "The server has all the work it can hold. Try again in a moment.",
+    unauthenticated: "The server needs a valid token.",
+    forbidden: "The token does not allow this.",
+    broken_pair: (line) => `Line ${line} needs two texts, with a tab or | between them.`,
+    request: "request",
+  },
+  zh: {
+    docs: "接口", model: "模型", token: "令牌（服务器要求时填写）", go: "预测",
+    texts: "输入文本；多条文本每行一条",
+    pairs: "每行两段文本，用制表符或 | 隔开",
+    asking: "预测中……", out_of_scope: "超出范围", empty_text: "没有可读的内容",
+    abstained: "不作答", none: "无", nothing: "没有找到实体", version: "版本",
+    took: (n, ms) => `${n} 条，用时 ${ms} 毫秒`,
+    no_models: "服务器没有列出模型。如需令牌，请先填写。",
+    offline: "无法连接服务器。",
+    busy: "服务器已满负荷，请稍后再试。",
+    unauthenticated: "服务器要求有效的令牌。",
+    forbidden: "该令牌无此权限。",
+    broken_pair: (line) => `第 ${line} 行需要两段文本，用制表符或 | 隔开。`,
+    request: "请求编号",
+  },
+};
+const SHOWN = 5; // bars of an answer
+
+const at = (id) => document.getElementById(id);
+let language = navigator.language.startsWith("zh") ? "zh" : "en";
+let models = [];
+const say = (key) => WORDS[language][key];
+
+function make(tag, content, name) {
+  const element = document.createElement(tag);
+  if (content !== undefined) element.textContent = content;
+  if (name) element.className = name;
+  return element;
+}
+
+function speak() {
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll("[data-say]")) {
+    element.textContent = say(element.dataset.say);
+  }
+  at("language").textContent = language === "zh" ? "English" : "中文";
+  const model = chosen();
+  at("texts-label").textContent = say(model && model.task === "pair" ? "pairs" : "texts");
+}
+
+function chosen() {
+  return models[at("model").selectedIndex];
+}
+
+async function call(path, body) {
+  const headers = {};
+  if (at("token").value) headers.authorization = `Bearer ${at("token").value.trim()}`;
+  if (body) headers["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, { method: body ? "POST" : "GET", headers, body });
+  } catch {
+    throw new Error(say("offline"));
+  }
+  const found = await response.json().catch(() => ({}));
+  if (response.ok) return found;
+  const error = found.error || {};
+  const known = response.status === 429 && error.code === "overloaded" ? say("busy") : say(error.code);
+  const words = typeof known === "string" ? known : error.message || String(response.status);
+  throw new Error(`${words} (${say("request")} ${error.request_id || "?"})`);
+}
+
+function fail(error) {
+  at("error").textContent = error ? error.message : "";
+  at("error").hidden = !error;
+}
+
+async function list() {
+  try {
+    models = (await call("/v1/models")).models;
+    fail(null);
+  } catch (error) {
+    models = [];
+    fail(error);
+  }
+  at("model").replaceChildren(
+    ...models.map((model) => make("option", `${model.name} · ${model.version} · ${model.task}`)),
+  );
+  speak();
+}
+
+function read(model) {
+  const lines = at("texts").value.split("\n").filter((line) => line.trim());
+  if (model.task !== "pair") return lines;
+  return lines.map((line, place) => {
+    const parts = line.split(line.includes("\t") ? "\t" : "|").map((part) => part.trim());
+    if (parts.length !== 2) throw new Error(say("broken_pair")(place + 1));
+    return parts;
+  });
+}
+
+function bar(name, share) {
+  const row = make("div", undefined, "bar");
+  const label = make("span", name);
+  label.title = name;
+  const track = make("span", undefined, "track");
+  const fill = make("i");
+  fill.style.width = `${100 * share}%`;
+  track.append(fill);
+  row.append(label, track, make("span", `${(100 * share).toFixed(1)} %`));
+  return row;
+}
+
+function marked(text, entities) {
+  const line = make("p");
+  const points = Array.from(text); // offsets count characters, not UTF-16 units
+  let end = 0;
+  for (const entity of entities) {
+    line.append(points.slice(end, entity.start).join(""));
+    const mark = make("mark", points.slice(entity.start, entity.end).join(""));
+    mark.append(make("small", `${entity.label} ${Math.round(100 * entity.confidence)} %`));
+    line.append(mark);
+    end = entity.end;
+  }
+  line.append(points.slice(end).join(""));
+  return line;
+}
+
+function card(input, answer) {
+  const article = make("article");
+  if (answer.entities) {
+    article.append(marked(input, answer.entities));
+    if (!answer.entities.length) article.append(make("span", say("nothing"), "soft"));
+    return article;
+  }
+  article.append(make("p", Array.isArray(input) ? input.join("\n") : input));
+  const head = make("div", undefined, "answer");
+  const label = answer.labels ? answer.labels.join(", ") || say("none") : answer.label;
+  head.append(make("b", label));
+  if (answer.abstained) {
+    head.append(make("span", `${say("abstained")}: ${say(answer.reason) || answer.reason}`, "badge"));
+  }
+  article.append(head);
+  const ranked = Object.entries(answer.probabilities || {}).sort((a, b) => b[1] - a[1]);
+  for (const [name, share] of ranked.slice(0, SHOWN)) article.append(bar(name, share));
+  return article;
+}
+
+async function ask(event) {
+  event.preventDefault();
+  if (!models.length) await list();
+  const model = chosen();
+  if (!model) return at("error").hidden && fail(new Error(say("no_models")));
+  at("go").disabled = true;
+  at("status").textContent = say("asking");
+  try {
+    const inputs = read(model);
+    const body = JSON.stringify({ inputs, options: { top_k: SHOWN } });
+    const start = performance.now();
+    const path = `/v1/models/${encodeURIComponent(model.name)}/versions/${model.version}/predict`;
+    const found = await call(path, body);
+    const spent = (performance.now() - start).toFixed(0);
+    at("results").replaceChildren(...found.predictions.map((each, k) => card(inputs[k], each)));
+    at("status").textContent =
+      `${say("took")(inputs.length, spent)} · ${found.model} · ${say("version")} ${found.version}`;
+    fail(null);
+  } catch (error) {
+    at("status").textContent = "";
+    fail(error);
+  } finally {
+    at("go").disabled = false;
+  }
+}
+
+at("ask").addEventListener("submit", ask);
+at("texts").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("ask").requestSubmit();
+});
+at("token").addEventListener("change", list);
+at("model").addEventListener("change", speak);
+at("language").addEventListener("click", () => {
+  language = language === "zh" ? "en" : "zh";
+  speak();
+});
+list();

@@ -1,0 +1,304 @@
+"""Worker processes: one a core, respawned when they die, their work given to the others.
+
+Each process computes on one thread. The pool hands it up to two runs at a time, so that it need
+not wait for the next one while its answers travel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+import msgspec
+
+from takeroot.bundle.spec import Spec, parse_spec
+from takeroot.errors import BundleError
+from takeroot.serve.faults import ServeError
+from takeroot.serve.queue import PackQueue, Piece, Result
+from takeroot.serve.wire import (
+    Broken,
+    Done,
+    Frames,
+    FromWorker,
+    Load,
+    Loaded,
+    Run,
+    ToWorker,
+    Unload,
+    frame,
+)
+
+DEPTH = 2  # runs a worker is given at a time
+PACK_TOKENS = 128  # estimated tokens of a run; the runtime cuts its packs itself
+MOST_TRIES = 2  # workers that may die over a piece before it is given up
+RESPAWN_S = 0.2  # between two attempts to start a worker that dies at once
+STOP_S = 5.0  # a worker gets to end by itself
+
+log = logging.getLogger(__name__)
+_decoder = msgspec.msgpack.Decoder(FromWorker)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model that every worker has open.
+
+    Args:
+        key: What the pool calls it.
+        path: The bundle's folder.
+        spec: What bundle.json says.
+        sha256: Of all that determines answers.
+        created: When the bundle was made.
+    """
+
+    key: str
+    path: str
+    spec: Spec
+    sha256: str
+    created: str
+
+
+class _Worker(asyncio.Protocol):
+    """One process and what it is doing."""
+
+    def __init__(self, pool: Pool, process: subprocess.Popen[bytes]) -> None:
+        self.pool, self.process = pool, process
+        self.transport: asyncio.WriteTransport | None = None
+        self.frames = Frames()
+        self.runs: dict[int, tuple[list[Piece], float]] = {}
+        self.loading: dict[str, asyncio.Future[Loaded]] = {}
+        self.open: set[str] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.WriteTransport, transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        for body in self.frames.feed(data):
+            self.pool.heard(self, _decoder.decode(body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.pool.lost(self)
+
+    def send(self, message: ToWorker) -> None:
+        assert self.transport is not None
+        self.transport.write(frame(message))
+
+    def load(self, key: str, path: str) -> asyncio.Future[Loaded]:
+        """Ask for a model; the future gives what the worker says."""
+        waiting = self.loading[key] = asyncio.get_running_loop().create_future()
+        if self.transport is None or self.transport.is_closing():
+            waiting.set_exception(BundleError("a worker ended before it opened the bundle"))
+        else:
+            self.send(Load(key, path))
+        return waiting
+
+
+@dataclass
+class Pool:
+    """The workers of one server.
+
+    Args:
+        size: How many.
+        observe: Called with every finished run: model key, texts, tokens, seconds.
+    """
+
+    size: int
+    observe: Callable[[str, int, int, float], None] = lambda *_: None
+    queue: PackQueue = field(default_factory=PackQueue)
+    models: dict[str, Opened] = field(default_factory=dict)
+    respawned: int = 0
+    _workers: list[_Worker] = field(default_factory=list)
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _stopping: bool = False
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def start(self) -> None:
+        """Start all workers."""
+        for _ in range(self.size):
+            self._workers.append(await self._spawn())
+
+    async def stop(self) -> None:
+        """End all workers; what they are doing is lost, so wait for it before."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        for worker in self._workers:
+            if worker.transport is not None:
+                worker.transport.close()
+        for worker in self._workers:
+            await asyncio.to_thread(_end, worker.process)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [worker.process.pid for worker in self._workers]
+
+    @property
+    def busy(self) -> bool:
+        """Whether any piece waits or is being answered."""
+        return bool(self.queue) or any(worker.runs for worker in self._workers)
+
+    async def open(self, key: str, path: str) -> Opened:
+        """Have every worker verify, open and warm up a bundle.
+
+        Raises:
+            BundleError: If one of them cannot.
+        """
+        said: list[Loaded] = []
+        while lacking := [worker for worker in self._workers if key not in worker.open]:
+            said += await asyncio.gather(*(worker.load(key, path) for worker in lacking))
+        first = said[0]
+        if len({each.sha256 for each in said}) > 1:
+            self.forget(key)
+            raise BundleError(f"{path}: changed while it was opened")
+        spec = parse_spec(first.spec)
+        opened = Opened(key, path, spec, first.sha256, first.created)
+        self.models[key] = opened
+        return opened
+
+    def forget(self, key: str) -> None:
+        """Have the workers drop a model that nobody waits for any more."""
+        self.models.pop(key, None)
+        for worker in self._workers:
+            if key in worker.open:
+                worker.open.discard(key)
+                worker.send(Unload(key))
+
+    def put(self, piece: Piece, ahead: int = 0) -> None:
+        """Let a piece be answered."""
+        self.queue.put(piece, ahead)
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Hand waiting pieces to workers that have room."""
+        while self.queue:
+            worker = min(self._workers, key=lambda each: len(each.runs), default=None)
+            if worker is None or len(worker.runs) >= DEPTH or worker.transport is None:
+                return
+            taken = self.queue.take(PACK_TOKENS)
+            if taken:
+                self._run(worker, taken)
+
+    def _run(self, worker: _Worker, taken: list[Piece]) -> None:
+        """Give a worker some pieces to answer in one run."""
+        first = taken[0]
+        number = next(self._numbers)
+        worker.runs[number] = (taken, asyncio.get_running_loop().time())
+        inputs = [item for piece in taken for item in piece.inputs]
+        worker.send(Run(number, first.key, inputs, first.form, first.top_k))
+
+    def heard(self, worker: _Worker, message: FromWorker) -> None:
+        """Take in what a worker says."""
+        if isinstance(message, Done | Broken):
+            taken, started = worker.runs.pop(message.number)
+            self.dispatch()  # the worker goes on while the answers are passed on
+            if isinstance(message, Done):
+                self._finish(taken, started, message)
+            else:
+                log.error("a run failed in a worker: %s", message.error)
+                _fail(taken, ServeError("internal"))
+            return
+        waiting = worker.loading.pop(message.key, None)
+        if isinstance(message, Loaded):
+            worker.open.add(message.key)
+        if waiting is None or waiting.done():
+            return
+        if isinstance(message, Loaded):
+            waiting.set_result(message)
+        else:
+            waiting.set_exception(BundleError(message.message))
+
+    def _finish(self, taken: list[Piece], started: float, said: Done) -> None:
+        """Give each piece its part of a run's answers."""
+        texts = len(said.tokens)
+        seconds = said.compute_ns / 1e9
+        self.observe(taken[0].key, texts, sum(said.tokens), seconds)
+        start = 0
+        for piece in taken:
+            end = start + len(piece.inputs)
+            if not piece.done.done():
+                piece.done.set_result(
+                    Result(
+                        said.json[start:end],
+                        said.answers[start:end],
+                        sum(said.tokens[start:end]),
+                        sum(said.abstained[start:end]),
+                        started,
+                        seconds * (end - start) / texts,
+                    )
+                )
+            start = end
+
+    def lost(self, worker: _Worker) -> None:
+        """A worker has ended: what it was doing goes to the others, and it is replaced."""
+        for waiting in worker.loading.values():
+            if not waiting.done():
+                waiting.set_exception(BundleError("a worker ended while it opened the bundle"))
+        if self._stopping or worker not in self._workers:  # one that is not ready yet is retried
+            return
+        self._workers.remove(worker)
+        log.error("worker %d ended, its work is given to another", worker.process.pid)
+        for taken, _ in worker.runs.values():
+            for piece in taken:
+                piece.tries += 1
+                if piece.tries >= MOST_TRIES:
+                    _fail([piece], ServeError("internal"))
+                elif not piece.dropped:
+                    self.queue.put(piece)
+        self.dispatch()
+        task = asyncio.get_running_loop().create_task(self._replace(worker))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _replace(self, dead: _Worker) -> None:
+        """Start a worker in place of a dead one, with every model open, and give it work."""
+        await asyncio.to_thread(_end, dead.process)
+        while True:
+            fresh = await self._spawn()
+            self.respawned += 1
+            try:
+                while lacking := [m for m in self.models.values() if m.key not in fresh.open]:
+                    await asyncio.gather(*(fresh.load(each.key, each.path) for each in lacking))
+            except BundleError as error:
+                log.error("a new worker cannot open a bundle: %s", error)
+                if fresh.transport is not None:
+                    fresh.transport.close()
+                await asyncio.to_thread(_end, fresh.process)
+                await asyncio.sleep(RESPAWN_S)
+                continue
+            break
+        self._workers.append(fresh)
+        self.dispatch()
+
+    async def _spawn(self) -> _Worker:
+        """A new process, connected."""
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "takeroot.serve.worker", str(theirs.fileno())]
+        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)
+        theirs.close()
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        _, worker = await loop.connect_accepted_socket(lambda: _Worker(self, process), ours)
+        return worker
+
+
+def _fail(taken: list[Piece], error: ServeError) -> None:
+    """Let whoever waits for the pieces know."""
+    for piece in taken:
+        if not piece.done.done():
+            piece.done.set_exception(error)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process whose socket is closed, and kill it if it lingers."""
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

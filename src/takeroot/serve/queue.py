@@ -1,0 +1,148 @@
+"""The one queue: work in order of arrival plus length, handed out a pack at a time.
+
+A piece of work stands at its arrival time plus a time in proportion to its tokens, so that short
+requests pass long ones, and none is passed for ever: whoever waits longer than its own length is
+served (earliest-deadline-first with a deadline by size; Liu and Layland 1973). A free worker takes
+what is there at once; nobody waits for a batch to fill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from takeroot.bundle.answer import Answer
+from takeroot.serve.wire import Form, Input
+
+SECONDS_A_TOKEN = 1e-4  # a little more than a token costs
+MOST_PASSED = 8  # pieces of other models or too long ones looked past to fill a pack
+BYTES_A_TOKEN = 3  # of UTF-8: an English token has four, a Chinese one three
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """Texts of one request that are answered in one run.
+
+    Args:
+        key: The model.
+        inputs: Texts or pairs.
+        form: Of the answers.
+        top_k: Most probabilities an answer lists.
+        tokens: About how many there are.
+        arrived: When, on the loop's clock.
+        done: Gets the worker's answers.
+        tries: Workers that were given it and died.
+        waiting: Whether it counts among the texts that wait.
+    """
+
+    key: str
+    inputs: Sequence[Input]
+    form: Form
+    top_k: int | None
+    tokens: int
+    arrived: float
+    done: asyncio.Future[Result]
+    tries: int = 0
+    waiting: bool = False
+
+    @property
+    def dropped(self) -> bool:
+        """Whether nobody waits for it any more: its client left, or its time is up."""
+        return self.done.done()
+
+
+@dataclass(slots=True)
+class Result:
+    """What a worker made of a piece.
+
+    Args:
+        json: Answers in JSON, or
+        answers: as values, by the form asked for.
+        tokens: Tokens read.
+        abstained: Texts left without an answer.
+        started: When it was handed to a worker, on the loop's clock.
+        compute_s: Its share of the run's computing time.
+    """
+
+    json: list[bytes]
+    answers: list[Answer]
+    tokens: int
+    abstained: int
+    started: float
+    compute_s: float
+
+
+@dataclass
+class PackQueue:
+    """Pieces that wait."""
+
+    waiting_texts: int = 0
+    _heap: list[tuple[float, int, Piece]] = field(default_factory=list)
+    _counter: Iterator[int] = field(default_factory=itertools.count)
+
+    def __bool__(self) -> bool:
+        return bool(self._heap)
+
+    def put(self, piece: Piece, ahead: float = 0.0) -> None:
+        """Let a piece wait; ``ahead`` tokens of its own request stand before it."""
+        place = piece.arrived + SECONDS_A_TOKEN * (ahead + piece.tokens)
+        heapq.heappush(self._heap, (place, next(self._counter), piece))
+        self.waiting_texts += len(piece.inputs)
+        piece.waiting = True
+
+    def leave(self, piece: Piece) -> None:
+        """Free the piece's place: nobody waits for it any more."""
+        if piece.waiting:
+            piece.waiting = False
+            self.waiting_texts -= len(piece.inputs)
+
+    def take(self, pack_tokens: int) -> list[Piece]:
+        """The next pieces, of one model and form, up to a pack; one at least if any waits.
+
+        Pieces that nobody waits for any more are dropped on the way.
+        """
+        taken: list[Piece] = []
+        passed: list[tuple[float, int, Piece]] = []
+        tokens = 0
+        while self._heap and tokens < pack_tokens and len(passed) < MOST_PASSED:
+            entry = heapq.heappop(self._heap)
+            piece = entry[2]
+            if piece.dropped:
+                self.leave(piece)
+            elif taken and not (_alike(piece, taken[0]) and tokens + piece.tokens <= pack_tokens):
+                passed.append(entry)
+            else:
+                taken.append(piece)
+                tokens += piece.tokens
+                self.leave(piece)
+        for entry in passed:
+            heapq.heappush(self._heap, entry)
+        return taken
+
+
+def _alike(one: Piece, other: Piece) -> bool:
+    """Whether two pieces can be answered in one run."""
+    return (one.key, one.form, one.top_k) == (other.key, other.form, other.top_k)
+
+
+def tokens_of(item: Input, max_tokens: int) -> int:
+    """About how many tokens of a text (or pair) are read, at a glance."""
+    size = len(item.encode()) if isinstance(item, str) else sum(len(part.encode()) for part in item)
+    return min(2 + size // BYTES_A_TOKEN, max_tokens)
+
+
+def pieces(inputs: Sequence[Input], max_tokens: int, pack_tokens: int) -> Iterator[tuple[int, int]]:
+    """Cut a request into stretches of about a pack: number of texts and tokens of each."""
+    count = tokens = 0
+    for item in inputs:
+        size = tokens_of(item, max_tokens)
+        if count and tokens + size > pack_tokens:
+            yield count, tokens
+            count = tokens = 0
+        count += 1
+        tokens += size
+    if count:
+        yield count, tokens

@@ -1,0 +1,268 @@
+"""Start everything, run until a signal, and end without losing a request.
+
+The end: readiness off, a delay in which balancers notice, listeners closed, what was accepted
+answered, workers ended, usage saved, exit code 0. A second signal ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from takeroot.errors import RecipeError, TakerootError
+from takeroot.serve.caller import Gate
+from takeroot.serve.pool import Pool
+from takeroot.serve.service import Service
+from takeroot.serve.settings import Settings
+from takeroot.serve.telemetry import Telemetry
+
+KEEP_ALIVE_S = 75  # longer than balancers keep theirs, so that they never write into a closed one
+STARTED_S = 0.005  # between two looks whether it listens
+DRAINED_S = 0.02  # between two looks whether all is answered
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a server listens.
+
+    Args:
+        rest: URL of REST and the page.
+        grpc: Host and port of gRPC, or None.
+    """
+
+    rest: str
+    grpc: str | None
+
+
+def run(folder: Path, settings: Settings, started: Callable[[Service, Addresses], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C, and return when everything accepted is answered.
+
+    Args:
+        folder: A bundle, or a folder of bundles.
+        settings: How.
+        started: Called when requests are answered.
+
+    Raises:
+        TakerootError: If the folder, a file of the settings, or an address cannot be used.
+    """
+    runner: Any = asyncio.Runner
+    with suppress(ImportError):
+        import uvloop
+
+        with runner(loop_factory=uvloop.new_event_loop) as loop:
+            loop.run(_serve(folder, settings, started))
+            return
+    with runner() as loop:
+        loop.run(_serve(folder, settings, started))
+
+
+async def _serve(
+    folder: Path, settings: Settings, started: Callable[[Service, Addresses], None]
+) -> None:
+    """One server's life."""
+    telemetry = Telemetry()
+    gate = Gate(settings.tokens, settings.usage)
+    pool = Pool(settings.processes, telemetry.observe_run)
+    service = Service(folder, settings, pool, gate, telemetry.observe_request)
+    stop = asyncio.Event()
+    signals_away = _on_signal(stop)
+    opening = asyncio.create_task(service.start())
+    try:
+        await asyncio.sleep(0)  # the workers start while the libraries below are imported
+        listeners = await _listeners(service, gate, settings, telemetry)
+        await opening
+        await service.ready()
+        await listeners.open(settings)
+        watching = asyncio.create_task(service.watch())
+        started(service, listeners.addresses(settings))
+        await stop.wait()
+        log.info("stopping")
+        watching.cancel()
+        await listeners.close(settings)
+        while pool.busy:
+            await asyncio.sleep(DRAINED_S)
+    finally:
+        signals_away()
+        opening.cancel()
+        with suppress(asyncio.CancelledError, TakerootError):
+            await opening
+        await pool.stop()
+        gate.close()
+
+
+@dataclass
+class _Listeners:
+    """What listens.
+
+    Args:
+        app: The REST application.
+        rest: uvicorn's server.
+        grpc: The gRPC server and its port, or None.
+        running: uvicorn's task.
+    """
+
+    app: Any
+    rest: Any
+    grpc: tuple[Any, int] | None
+    running: asyncio.Task[None] | None = None
+
+    async def open(self, settings: Settings) -> None:
+        """Listen.
+
+        Raises:
+            RecipeError: If the port is taken.
+        """
+        self.running = asyncio.create_task(_uvicorn_serve(self.rest))
+        while not self.rest.started and not self.running.done():
+            await asyncio.sleep(STARTED_S)
+        if self.running.done():
+            raise RecipeError(f"port {settings.port} of {settings.host} cannot be listened on")
+        if self.grpc is not None:
+            await self.grpc[0].start()
+
+    def addresses(self, settings: Settings) -> Addresses:
+        """Where they listen, with the ports that were taken."""
+        port = self.rest.servers[0].sockets[0].getsockname()[1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        scheme = "https" if settings.tls else "http"
+        grpc = None if self.grpc is None else f"{host}:{self.grpc[1]}"
+        return Addresses(f"{scheme}://{host}:{port}", grpc)
+
+    async def close(self, settings: Settings) -> None:
+        """Say that the end is near, wait, close, and wait for what was accepted."""
+        assert self.running is not None
+        self.app.service.draining = True
+        await asyncio.sleep(settings.drain_delay_s)
+        self.rest.should_exit = True
+        ends: list[Any] = [self.running]
+        if self.grpc is not None:
+            ends.append(self.grpc[0].stop(settings.timeout_s))
+        await asyncio.gather(*ends)
+
+
+async def _listeners(
+    service: Service, gate: Gate, settings: Settings, telemetry: Telemetry
+) -> _Listeners:
+    """Everything that will listen."""
+    import uvicorn
+
+    from takeroot.serve.http import LimitedProtocol
+    from takeroot.serve.rest import App
+
+    app = App(service, gate, settings, telemetry)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=LimitedProtocol,
+        loop="none",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(settings.timeout_s) + 1,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    try:
+        config.load()
+    except OSError as error:
+        raise RecipeError(f"tls_cert, tls_key: cannot be used: {error}") from error
+    return _Listeners(app, uvicorn.Server(config), await _grpc_server(service, gate, settings))
+
+
+async def _grpc_server(service: Service, gate: Gate, settings: Settings) -> tuple[Any, int] | None:
+    """A gRPC server that is not started yet, and its port."""
+    if settings.grpc_port < 0:
+        return None
+    import grpc
+
+    from takeroot.serve.v2.grpc import add_to
+
+    limits = [
+        ("grpc.max_receive_message_length", settings.max_body_bytes),
+        ("grpc.so_reuseport", 0),
+    ]
+    server = grpc.aio.server(options=limits)
+    add_to(server, service, gate)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.grpc_port}"
+    try:
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            pair = (settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())
+            port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        else:
+            port = server.add_insecure_port(address)
+    except (RuntimeError, OSError) as error:
+        raise RecipeError(f"grpc_port: {address} cannot be listened on") from error
+    return server, port
+
+
+async def _uvicorn_serve(server: Any) -> None:
+    """Run uvicorn without its signal handlers; it ends the process when a port is taken."""
+    with suppress(SystemExit):
+        await server._serve()
+
+
+def _on_signal(stop: asyncio.Event) -> Callable[[], None]:
+    """Set ``stop`` at the first SIGTERM or Ctrl-C; gives what takes the handlers away."""
+    loop = asyncio.get_running_loop()
+    kinds = (signal.SIGTERM, signal.SIGINT)
+
+    def heard() -> None:
+        if stop.is_set():
+            raise SystemExit(1)
+        stop.set()
+
+    for kind in kinds:
+        loop.add_signal_handler(kind, heard)
+
+    def away() -> None:
+        for kind in kinds:
+            loop.remove_signal_handler(kind)
+
+    return away
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line; never a text of a request."""
+
+    FIELDS = ("request_id", "method", "path", "status")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record in JSON."""
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        line |= {name: getattr(record, name) for name in self.FIELDS if hasattr(record, name)}
+        return json.dumps(line, ensure_ascii=False)
+
+
+@contextmanager
+def logging_to_stderr() -> Iterator[None]:
+    """Log in JSON on stderr inside the block."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger("takeroot")
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)

@@ -1,0 +1,72 @@
+"""What a finished request was, and what a model has done so far."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Finished:
+    """A request that is over.
+
+    Args:
+        model: The model's name.
+        version: Its version.
+        texts: Texts in it.
+        outcome: ``ok``, ``cancelled``, or the code of its error.
+        runs: Runs its texts were in.
+        tokens: Tokens read.
+        abstained: Texts left without an answer.
+        queue_ms: Until the last of its texts was handed to a worker.
+        compute_ms: Computing time, summed.
+        spent_ns: From arrival to the end.
+    """
+
+    model: str
+    version: str
+    texts: int
+    outcome: str = "internal"
+    runs: int = 0
+    tokens: int = 0
+    abstained: int = 0
+    queue_ms: float = 0.0
+    compute_ms: float = 0.0
+    spent_ns: int = 0
+
+
+@dataclass
+class ModelStatistics:
+    """What a version of a model has done since the server started; times in nanoseconds."""
+
+    name: str
+    version: str
+    last_inference_ms: int = 0
+    inference_count: int = 0
+    execution_count: int = 0
+    abstained_count: int = 0
+    success_count: int = 0
+    success_ns: int = 0
+    fail_count: int = 0
+    fail_ns: int = 0
+    queue_count: int = 0
+    queue_ns: int = 0
+    compute_count: int = 0
+    compute_ns: int = 0
+
+    def add(self, request: Finished) -> None:
+        """Take in a request."""
+        if request.outcome != "ok":
+            self.fail_count += 1
+            self.fail_ns += request.spent_ns
+            return
+        self.last_inference_ms = int(1000 * time.time())
+        self.inference_count += request.texts
+        self.execution_count += request.runs
+        self.abstained_count += request.abstained
+        self.success_count += 1
+        self.success_ns += request.spent_ns
+        self.queue_count += 1
+        self.queue_ns += int(1e6 * request.queue_ms)
+        self.compute_count += 1
+        self.compute_ns += int(1e6 * request.compute_ms)

@@ -1,0 +1,238 @@
+"""The V2 protocol over gRPC, and gRPC's own health check, on a ``grpc.aio`` server.
+
+One table holds every call, with the scope it needs; a call of the .proto files without an entry
+stops the server from starting. Requests are parsed here and not by grpcio, so that a damaged one is
+the client's fault and not ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from takeroot.serve.caller import Gate
+from takeroot.serve.faults import ServeError
+from takeroot.serve.service import CALLER, Service
+from takeroot.serve.v2 import grpc_body
+from takeroot.serve.v2.failure import place
+from takeroot.serve.v2.grpc_calls import CALLS, HEALTH_CALLS, NO_SCOPE, Ask, Call, health
+from takeroot.serve.v2.infer import infer
+from takeroot.serve.v2.messages import HEALTH, INFERENCE, Method, methods
+from takeroot.serve.v2.tensors import invalid
+
+STREAM_SCOPE = "predict"
+WINDOW = 16  # requests of one stream that are answered at the same time
+WATCH_S = 0.5  # between two looks at whether the service is well, or about to end
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Host:
+    """The service, and who may call it."""
+
+    service: Service
+    gate: Gate
+
+    def handler(self, method: Method, calls: dict[str, Call | Streamed]) -> Any:
+        """What grpcio is given for a call; requests and responses are bytes to it."""
+        call = calls[method.name]
+        if isinstance(call, Call):
+            return grpc.unary_unary_rpc_method_handler(self._unary(method, call))
+        answer = self._streaming(method, call)
+        if method.streams[0]:
+            return grpc.stream_stream_rpc_method_handler(answer)
+        return grpc.unary_stream_rpc_method_handler(answer)
+
+    def _unary(self, method: Method, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        """Answers one request with one response."""
+
+        async def answer(data: bytes, context: Any) -> bytes:
+            try:
+                self.admit(call.scope, context)
+                return await call.answer(self.ask(method, data, context))
+            except ServeError as error:
+                refused = error
+            except Exception as error:  # the boundary: what we did not foresee is INTERNAL
+                refused = _unforeseen(method, error)
+            await _refuse(context, refused)
+            raise AssertionError("abort returned")
+
+        return answer
+
+    def _streaming(self, method: Method, call: Streamed) -> Callable[[Any, Any], Awaitable[None]]:
+        """Answers with a stream of responses."""
+
+        async def answer(given: Any, context: Any) -> None:
+            try:
+                self.admit(call.scope, context)
+                await call.answer(self, method, given, context)
+                return
+            except ServeError as error:
+                refused = error
+            except Exception as error:  # as above
+                refused = _unforeseen(method, error)
+            await _refuse(context, refused)
+
+        return answer
+
+    def admit(self, scope: str, context: Any) -> None:
+        """Note who calls, for the service.
+
+        Raises:
+            ServeError: If they may not.
+        """
+        if scope == NO_SCOPE:
+            return
+        metadata = context.invocation_metadata() or ()
+        given = next((value for key, value in metadata if key == "authorization"), None)
+        CALLER.set(self.gate.admit(given, scope))
+
+    def ask(self, method: Method, data: bytes, context: Any) -> Ask:
+        """A request's bytes as a call.
+
+        Raises:
+            ServeError: body_too_large, or invalid_request if they are no message.
+        """
+        most = self.service.settings.max_body_bytes
+        if len(data) > most:
+            raise ServeError("body_too_large", limit=most)
+        try:
+            request = method.request.FromString(data)
+        except DecodeError as error:
+            raise invalid("the request is not a message of this call") from error
+        return Ask(self.service, request, method.response, context.time_remaining())
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """How a call that answers with a stream is answered.
+
+    Args:
+        scope: As for ``Call``.
+        answer: Writes the responses; given the host, the call, its request or requests, and
+            grpcio's context.
+    """
+
+    scope: str
+    answer: Callable[[_Host, Method, Any, Any], Awaitable[None]]
+
+
+async def _stream_infer(host: _Host, method: Method, given: Any, context: Any) -> None:
+    """Answers to each request of a stream, in the order of the requests.
+
+    An error goes into the answer of its request, and the stream goes on. When the server is about
+    to end, no more requests are taken, and the stream ends when those that were are answered.
+    """
+    answers: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
+    room = asyncio.Semaphore(WINDOW)
+    async with asyncio.TaskGroup() as group:
+
+        async def take() -> None:
+            admitted = True  # the first, with the call; then every request is looked at
+            try:
+                async for data in given:
+                    await room.acquire()
+                    answer = _streamed(host, method, data, context, admitted=admitted)
+                    answers.put_nowait(group.create_task(answer))
+                    admitted = False
+            finally:
+                answers.put_nowait(None)
+
+        taking = group.create_task(take())
+        watching = group.create_task(_stop_when_draining(host.service, taking))
+        while (answer := await answers.get()) is not None:
+            await context.write(await answer)
+            room.release()
+        watching.cancel()
+    if taking.cancelled():
+        raise ServeError("not_ready", retry_after_s=WATCH_S)
+
+
+async def _stop_when_draining(service: Service, taking: asyncio.Task[None]) -> None:
+    """Take no more requests when the server is about to end."""
+    while not service.draining:
+        await asyncio.sleep(WATCH_S)
+    taking.cancel()
+
+
+async def _streamed(
+    host: _Host, method: Method, data: bytes, context: Any, *, admitted: bool
+) -> bytes:
+    """The answer to one request of a stream, or what is wrong with it."""
+    request_id = ""
+    try:
+        if not admitted:
+            host.admit(STREAM_SCOPE, context)
+        ask = host.ask(method, data, context)
+        request_id = ask.request.id
+        request = grpc_body.read(ask.request, ask.service.settings.max_inputs, ask.remaining_s)
+        return grpc_body.write_streamed(await infer(ask.service, request), request_id)
+    except ServeError as error:
+        return grpc_body.write_refused(error.message, request_id)
+    except Exception as error:  # the boundary, as for a call of its own
+        return grpc_body.write_refused(_unforeseen(method, error).message, request_id)
+
+
+async def _health_watch(host: _Host, method: Method, given: bytes, context: Any) -> None:
+    """The health of a gRPC service whenever it changes.
+
+    It ends when the service stops answering, so that nobody who watches holds up a server that is
+    about to end; a client that goes on watching calls again.
+    """
+    ask = host.ask(method, given, context)
+    told = ""
+    while True:
+        status = await health(host.service, ask.request.service)
+        if status != told:
+            await context.write(ask.filled(status=status))
+        if told == "SERVING" and status != told:
+            return
+        told = status
+        await asyncio.sleep(WATCH_S)
+
+
+SERVICES: dict[str, dict[str, Call | Streamed]] = {
+    INFERENCE: {**CALLS, "ModelStreamInfer": Streamed(STREAM_SCOPE, _stream_infer)},
+    HEALTH: {**HEALTH_CALLS, "Watch": Streamed(NO_SCOPE, _health_watch)},
+}
+
+
+def add_to(server: grpc.aio.Server, service: Service, gate: Gate) -> None:
+    """Answer every call of the protocol and of the health check on this server.
+
+    Args:
+        server: Not started yet.
+        service: Answers.
+        gate: Decides who may call.
+    """
+    host = _Host(service, gate)
+    for name, calls in SERVICES.items():
+        handlers = {each.name: host.handler(each, calls) for each in methods(name)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+
+
+def scope_of(service: str, method: str) -> str | None:
+    """What a token must allow for a call; ``none`` if nothing, None if there is no such call."""
+    call = SERVICES.get(service, {}).get(method)
+    return None if call is None else call.scope
+
+
+def _unforeseen(method: Method, error: Exception) -> ServeError:
+    """What the client is told of a fault of ours; the log is told where it was."""
+    _log.error("%s failed: %s", method.name, place(error))
+    return ServeError("internal")
+
+
+async def _refuse(context: Any, error: ServeError) -> None:
+    """End the call with an error."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    if error.retry_after_s is not None:
+        metadata = (("retry-after", str(max(1, round(error.retry_after_s)))),)
+    await context.abort(grpc.StatusCode[error.fault.grpc], error.message, metadata)

@@ -1,0 +1,105 @@
+"""A worker process: opens bundles and answers texts, one run after the other, on one thread.
+
+Run as ``python -m takeroot.serve.worker FD`` with one end of a Unix socket pair. It ends when the
+other end is closed, so that no worker outlives its server, however that ended.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from takeroot.bundle import Answer, Predictor, open_bundle
+from takeroot.errors import TakerootError
+from takeroot.serve.wire import (
+    Broken,
+    Done,
+    Failed,
+    Frames,
+    FromWorker,
+    Load,
+    Loaded,
+    Run,
+    ToWorker,
+    Unload,
+    frame,
+)
+
+_PIECE = 1 << 20
+_decoder = msgspec.msgpack.Decoder(ToWorker)
+_json = msgspec.json.Encoder()
+
+
+def main() -> None:
+    """Serve the socket whose number is the first argument."""
+    for kind in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the server drains
+        signal.signal(kind, signal.SIG_IGN)
+    models: dict[str, Predictor] = {}
+    frames = Frames()
+    with socket.socket(fileno=int(sys.argv[1])) as server:
+        while data := server.recv(_PIECE):
+            for body in frames.feed(data):
+                reply = answer(models, _decoder.decode(body))
+                if reply is not None:
+                    server.sendall(frame(reply))
+
+
+def answer(models: dict[str, Predictor], message: ToWorker) -> FromWorker | None:
+    """Do what a message asks for."""
+    if isinstance(message, Load):
+        return _load(models, message)
+    if isinstance(message, Unload):
+        models.pop(message.key, None)
+        return None
+    return _run(models, message)
+
+
+def _load(models: dict[str, Predictor], message: Load) -> FromWorker:
+    """Open a bundle and answer one text with it, which warms it up."""
+    try:
+        bundle = open_bundle(message.path)
+        predictor = Predictor(bundle, threads=1)
+        predictor.predict([("", "") if bundle.spec.task == "pair" else "warm"])
+    except TakerootError as error:
+        return Failed(message.key, str(error))
+    models[message.key] = predictor
+    spec = bundle.spec.model_dump_json().encode()
+    return Loaded(message.key, bundle.sha256, bundle.manifest.created, spec)
+
+
+def _run(models: Mapping[str, Predictor], message: Run) -> FromWorker:
+    """Answer texts."""
+    start = time.perf_counter_ns()
+    try:
+        predictor = models[message.key]
+        outputs = predictor.outputs(message.inputs)
+        answers = predictor.answers(outputs, message.inputs)
+        as_json = message.form == "json"
+        written = [in_json(each, message.top_k) for each in answers] if as_json else []
+    except Exception as error:  # whatever it is, the worker goes on with the next run
+        return Broken(message.number, type(error).__name__)
+    tokens = list(outputs.tokens) or [0] * len(answers)
+    spent = time.perf_counter_ns() - start
+    abstained = [each.abstained for each in answers]
+    return Done(message.number, written, [] if as_json else answers, tokens, abstained, spent)
+
+
+def in_json(answer: Answer, top_k: int | None) -> bytes:
+    """An answer in JSON with its ``top_k`` most probable labels, most probable first."""
+    body = answer.to_json()
+    if "probabilities" in body and top_k is not None:
+        ranked: Callable[[str], float] = body["probabilities"].__getitem__
+        kept = sorted(body["probabilities"], key=ranked, reverse=True)[:top_k]
+        body["probabilities"] = {name: body["probabilities"][name] for name in kept}
+        if not top_k:
+            del body["probabilities"]
+    return _json.encode(body)
+
+
+if __name__ == "__main__":
+    main()
