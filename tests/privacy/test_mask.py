@@ -51,6 +51,16 @@ def test_masking_twice_is_masking_once(masker, text):
     assert masker.mask(once.text) == type(once)(once.text, ())
 
 
+@pytest.mark.parametrize(
+    "between", ["", "-", "+", ".", " ", "/", "(", ")", ",", "_", ":", "0", "1", "x"]
+)
+def test_a_row_of_pieces_needs_no_more_passes_than_one(between):
+    masker = Masker(names=NAMES)
+
+    for piece in PIECES:  # a search that took a pass for each of 20 would fail
+        masker.mask(20 * f"{piece}{between}")
+
+
 @given(text=MIXED)
 def test_what_is_not_found_stays(text):
     masked = mask(text)

@@ -34,22 +34,14 @@ _NUMBER_ENDS = r"(?!\d|\.\d{1,2}(?!\d)|[A-Za-z]{1,2}\d)"
 _PLUS_86 = (  # the rest of it, after its first character
     r"(?:(?<=\()(?:\+ ?|00)?86\)|(?<=\+) ?86|(?<=0)086|(?<=8)6)[ -]{0,2}(?:\(0\) ?)?"
 )
+_MAY_BE_86 = r"(?<=\()(?=\+ ?8|00|86)|(?<=\+)(?= ?8)|(?<=0)(?=08)|(?<=8)(?=6)"
 _WORDS = (  # letters joined to a number make it a code, unless they end so
-    *(
-        "[Tt]el",
-        "TEL",
-        "[Pp]hone",
-        "[Mm]obile",
-        "[Cc]ell",
-        "[Cc]all",
-        "[Ff]ax",
-        "[Ss]ms",
-        "[Cc]ard",
-    ),
-    *("[Ww]x", "[Vv]x", "[Ww]e[Cc]hat", "[Nn]o", "NO", "at", "and", "or", "to"),
+    "[Tt]el TEL [Pp]hone [Mm]obile [Cc]ell [Cc]all [Ff]ax [Ss]ms [Cc]ard [Ww]x [Vv]x [Ww]e[Cc]hat "
+    "[Nn]o NO at and or to"
 )
-_NO_CODE = (  # holds after the first character of a number
-    rf"(?<!\D0\..)(?<!\A0\..)(?:(?<=[+(])|(?<![A-Za-z_].)|{'|'.join(f'(?<={word}.)' for word in _WORDS)})"
+_NO_CODE = (  # holds after the first character of a number: not 0.138..., no letters joined to it
+    r"(?<![^0-9A-Za-z]0\..)(?<!\A0\..)"
+    rf"(?:(?<=[+(])|(?<![A-Za-z_].)|{'|'.join(f'(?<={word}.)' for word in _WORDS.split())})"
 )
 
 
@@ -84,7 +76,8 @@ RESIDENT_ID_CN = Form(
 )
 CARD = Form(
     re.compile(
-        rf"[2-68](?<!\d.){_NO_CODE}(?:\d{{3,17}}(?:{_GAP}\d{{1,15}}){{1,5}}(?!\d)|\d{{12,18}}(?!\d)|"
+        rf"[2-68](?<!\d.)(?=[\d\r\n -]{{12}}){_NO_CODE}"
+        rf"(?:\d{{3,18}}(?:{_GAP}\d{{3,15}}){{0,4}}(?:{_GAP}\d{{1,15}})?(?!\d)|"
         + _apart("[2-68]", r"(?:[ -]\d){12,18}")
         + ")",
         re.ASCII,
@@ -101,7 +94,7 @@ CREDIT_CODE_CN = Form(
 )
 MOBILE_CN = Form(
     re.compile(
-        r"[(+081](?:(?<=1)(?=[ -]?[3-9])|(?<=\()(?=[+018])|(?<=\+)(?=[ 8])|(?<=0)(?=0)|(?<=8)(?=6))"
+        rf"[(+081](?:(?<=1)(?=[ -]?[3-9])|(?<=\()(?=1[3-9])|{_MAY_BE_86})"
         rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){_NO_CODE}(?:(?<=1)|{_PLUS_86}1|(?:{_PLUS_86}\(|(?<=\())1(?=[3-9]\d\)))(?:"
         rf"[3-9]\d(?:(?<=\(1..)\))?(?:{_GAP}|\.)?\d{{4}}(?:{_GAP}|\.)?\d{{4}}"
         rf"|[3-9]\d\d{_GAP}\d{{3}}{_GAP}\d{{4}}|[3-9]\d{{3}}{_GAP}\d{{6}}"
@@ -112,7 +105,7 @@ MOBILE_CN = Form(
 )
 LANDLINE_CN = Form(
     re.compile(
-        r"[(+08](?:(?<=0)(?=\d\d)|(?<=\()(?=[+08])|(?<=\+)(?=[ 8])|(?<=8)(?=6[ -]))"
+        rf"[(+08](?:(?<=0)(?=\d\d)|(?<=\()(?=0\d\d)|{_MAY_BE_86})"
         rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){_NO_CODE}(?:"
         + "|".join(
             rf"(?:(?:(?<=0)|(?!6\d){_PLUS_86}0?){area}(?:{_GAP}[1-9]|[2-8])"

@@ -14,7 +14,7 @@ from takeroot.errors import RecipeError, require
 from takeroot.privacy.recogniser import Form
 
 REGIONS = ("CN", "US", "GB")
-_CHECKED = 500  # candidates of one text that are looked up; beyond, the form alone decides
+_CHECKED = 200  # candidates of one text that are looked up; beyond, the form alone decides
 _DIGIT = re.compile("[0-9]")
 _GROUP_END = re.compile(r"\d(?!\d)")
 _WITH_COUNTRY = re.compile(  # but not +1234567.89
@@ -28,8 +28,8 @@ _AMERICAN = re.compile(
     re.ASCII,
 )
 _AFTER_ZERO = re.compile(
-    r"[(0](?:(?<=\()|(?<![\d.+(-].))(?:(?<=\()0\d{1,4}\) ?|(?<=0)\d{1,4}[ -])\d{2,8}(?:[ -]\d{2,6}){0,3}"
-    r"(?!\d|[-.]\d)",
+    r"[(0](?:(?<=\()0\d{1,4}\) ?|(?<=0)(?<![\d.+(-].)\d{1,4}[ -])"
+    r"\d{2,8}(?:[ -]\d{2,6}){0,3}(?!\d|[-.]\d)",
     re.ASCII,
 )
 _CALLED = re.compile(  # a word that says what follows, then digits in any groups
