@@ -37,6 +37,10 @@ def test_a_text_without_personal_data_stays_as_it_was():
     assert mask(text).text == text
 
 
+def test_a_text_that_is_no_unicode_is_masked():
+    assert mask("\ud800 ann@example.com").text == "\ud800 [EMAIL]"
+
+
 def test_hidden_characters_go_with_the_piece():
     assert mask("call １３８\u200b１２３４\n５６７８!").text == "call [MOBILE_CN]!"
 

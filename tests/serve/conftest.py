@@ -128,10 +128,16 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
-def shared(shop_bundle: Path) -> Iterator[Running]:
-    """One server for all tests of a file that change nothing."""
+def serve_a_file() -> Iterator[Serve]:
+    """Start servers for all tests of a file."""
     with starter() as start:
-        yield start(shop_bundle)
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared(serve_a_file: Serve, shop_bundle: Path) -> Running:
+    """One server for all tests of a file that change nothing."""
+    return serve_a_file(shop_bundle)
 
 
 @pytest.fixture

@@ -220,6 +220,17 @@ def test_a_page_of_an_allowed_origin_may_call(serve: Serve, shop_bundle: Path) -
     assert "access-control-allow-origin" not in other[1]
 
 
+@pytest.mark.parametrize("path", [PREDICT, "/v2/repository/models/shop/unload"])
+def test_a_page_of_another_origin_can_make_a_browser_send_nothing(
+    shared: Running, path: str
+) -> None:
+    status, _, data = shared.call("POST", path, {"inputs": ["a"]}, origin="https://evil.example")
+    own, _, _ = shared.call("POST", PREDICT, {"inputs": ["a"]}, origin=f"http://{shared.address}")
+
+    assert (status, code(data)) == (403, "foreign_origin")
+    assert own == 200
+
+
 def test_no_text_reaches_the_log(serve: Serve, shop_bundle: Path) -> None:
     server = serve(shop_bundle, "--log-requests")
     server.predict("canary-4711 is my secret")

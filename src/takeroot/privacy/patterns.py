@@ -2,7 +2,7 @@
 
 Each pattern takes time linear in the text: every run is bounded, and a match may begin only where
 the character before cannot belong to it. Many begin with a set of characters, so that the text
-between is skipped fast, and look back only then.
+between is skipped fast, and only then look back: ``[1-9](?<!x.)`` is a digit with no x before.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ EMAIL = Form(
     needs=re.compile("@"),
 )
 IBAN = Form(
-    re.compile(rf"[A-Za-z](?<![0-9A-Za-z].)[A-Za-z]\d\d(?:{_GAP}?[A-Za-z0-9]){{11,30}}", re.ASCII),
+    re.compile(
+        r"[A-Za-z](?<![0-9A-Za-z].)[A-Za-z]\d\d[A-Za-z0-9]{0,30}"
+        rf"(?:{_GAP}[A-Za-z0-9]{{1,30}}){{0,8}}",
+        re.ASCII,
+    ),
     iban_fit,
 )
 RESIDENT_ID_CN = Form(
@@ -95,8 +99,9 @@ CREDIT_CODE_CN = Form(
 MOBILE_CN = Form(
     re.compile(
         rf"[(+081](?:(?<=1)(?=[ -]?[3-9])|(?<=\()(?=1[3-9])|{_MAY_BE_86})"
-        rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){_NO_CODE}(?:(?<=1)|{_PLUS_86}1|(?:{_PLUS_86}\(|(?<=\())1(?=[3-9]\d\)))(?:"
-        rf"[3-9]\d(?:(?<=\(1..)\))?(?:{_GAP}|\.)?\d{{4}}(?:{_GAP}|\.)?\d{{4}}"
+        rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){_NO_CODE}"
+        rf"(?:(?<=1)|{_PLUS_86}1|(?:{_PLUS_86}\(|(?<=\())1(?=[3-9]\d\)))"
+        rf"(?:[3-9]\d(?:(?<=\(1..)\))?(?:{_GAP}|\.)?\d{{4}}(?:{_GAP}|\.)?\d{{4}}"
         rf"|[3-9]\d\d{_GAP}\d{{3}}{_GAP}\d{{4}}|[3-9]\d{{3}}{_GAP}\d{{6}}"
         rf"|[ -][3-9](?:[ -]\d){{9}}){_NUMBER_ENDS}",
         re.ASCII,

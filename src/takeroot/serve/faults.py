@@ -45,6 +45,9 @@ FAULTS: dict[str, Fault] = {
     "forbidden": Fault(
         403, "PERMISSION_DENIED", "the token does not allow this", "; it needs the scope {scope}"
     ),
+    "foreign_origin": Fault(
+        403, "PERMISSION_DENIED", "a page of another origin may not call this server"
+    ),
     "unknown_route": Fault(404, "UNIMPLEMENTED", "there is nothing at this address"),
     "unknown_model": Fault(
         404, "NOT_FOUND", "there is no such model or version", "; there are: {known}"

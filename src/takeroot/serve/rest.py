@@ -177,6 +177,7 @@ class App:
     ) -> Response:
         """Everything between the request's head and the response's."""
         self._check_host(headers)
+        self._check_origin(method, headers)
         if method == "OPTIONS" and self._origin(headers):
             return Response(b"", status=204, headers=_preflight())
         authorization = headers.get(b"authorization")
@@ -219,6 +220,14 @@ class App:
         name = headers.get(b"host", b"").decode("latin-1")
         if re.sub(r":\d+$", "", name) not in self._hosts:
             raise ServeError("unknown_host")
+
+    def _check_origin(self, method: str, headers: Mapping[bytes, bytes]) -> None:
+        """Refuse what a page of another origin makes a browser send."""
+        origin = headers.get(b"origin")
+        if origin is None or method in ("GET", "HEAD", "OPTIONS") or self._origin(headers):
+            return
+        if origin.partition(b"://")[2] != headers.get(b"host"):
+            raise ServeError("foreign_origin")
 
     def _route(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route of a path.

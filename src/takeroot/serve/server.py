@@ -24,6 +24,7 @@ from takeroot.serve.service import Service
 from takeroot.serve.settings import Settings
 from takeroot.serve.telemetry import Telemetry
 
+MOST_RPCS = 2000  # at a time, health watchers among them; beyond, RESOURCE_EXHAUSTED
 KEEP_ALIVE_S = 75  # longer than balancers keep theirs, so that they never write into a closed one
 STARTED_S = 0.005  # between two looks whether it listens
 DRAINED_S = 0.02  # between two looks whether all is answered
@@ -195,7 +196,7 @@ async def _grpc_server(service: Service, gate: Gate, settings: Settings) -> tupl
         ("grpc.max_receive_message_length", settings.max_body_bytes),
         ("grpc.so_reuseport", 0),
     ]
-    server = grpc.aio.server(options=limits)
+    server = grpc.aio.server(options=limits, maximum_concurrent_rpcs=MOST_RPCS)
     add_to(server, service, gate)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"{host}:{settings.grpc_port}"

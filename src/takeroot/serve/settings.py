@@ -48,7 +48,6 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(2 << 20, ge=1024, description="Of a request, unpacked.")
     max_json_depth: int = Field(32, ge=4, description="Levels of a request's JSON.")
     usage: Path | None = Field(None, description="SQLite file usage is kept in; memory if absent.")
-    mask: bool = Field(False, description="Hide personal data from logs and records.")
     log_requests: bool = Field(False, description="A line in the log for every request.")
 
     @property
