@@ -284,7 +284,13 @@ class Pool:
         theirs.close()
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
-        _, worker = await loop.connect_accepted_socket(lambda: _Worker(self, process), ours)
+        try:
+            _, worker = await loop.connect_accepted_socket(lambda: _Worker(self, process), ours)
+        except BaseException:  # cancelled while it starts: nobody else knows the process
+            ours.close()
+            process.kill()
+            process.wait()
+            raise
         return worker
 
 
