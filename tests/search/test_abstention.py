@@ -120,3 +120,20 @@ def test_nothing_is_compared_where_no_left_out_class_is_judged(work_of: Callable
     probe = Probe(np.eye(5, dtype=np.float32), None, 10.0)
 
     assert abstention.compare_by_leaving_out(work, probe, labels) == {}
+
+
+def test_rows_that_nearly_repeat_another_set_no_threshold() -> None:
+    letters = np.random.default_rng(0).integers(97, 123, (300, 40))
+    rows = [Example("".join(map(chr, row))) for row in letters]
+    rows[7] = Example(rows[250].text[:-1] + "x")
+    judged = np.arange(0, 300, 2)
+
+    found = abstention.fresh(rows, judged)
+
+    assert judged[found].tolist() == [k for k in judged.tolist() if k not in (7, 250)]
+
+
+def test_all_rows_count_where_few_are_new() -> None:
+    rows = [Example(f"where is my parcel number {k % 10}") for k in range(300)]
+
+    assert abstention.fresh(rows, np.arange(150)).tolist() == list(range(150))

@@ -3,14 +3,16 @@
 Each score (``takeroot.bundle.abstain``) is judged by leaving classes out: a part of the labels is
 taken away, the head is solved on the rest, and the rows of the missing labels play the texts that
 do not belong. The score with the highest mean AUROC over several draws wins. Its threshold turns
-away the recipe's share of held-out rows that do belong.
+away the recipe's share of held-out rows that do belong. Held-out rows that nearly repeat another
+row are left out there: the model is surer of them than of anything new, so that a threshold on all
+of them turned away twice the share of new texts (clinc150's validation file: 3.8 %, not 2 %).
 
 Shapes: N rows, H hidden size, K labels, R reference rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,9 @@ import numpy as np
 from takeroot.bundle import Outputs
 from takeroot.bundle.abstain import OUT_OF_SCOPE, prepare
 from takeroot.bundle.spec import Abstention
+from takeroot.data import Example
+from takeroot.data.near_duplicates import find
+from takeroot.data.texts import normal_form
 from takeroot.metrics.selective import auroc, threshold_at
 from takeroot.search.probe import Probe
 from takeroot.search.work import Work
@@ -30,6 +35,8 @@ FEWEST_LABELS = 4
 NEIGHBOURS = 5
 REFERENCES = 1000  # training vectors kept for the nearest-neighbour distance: 0.8 MB at H = 384
 RIDGE = 0.05  # share of the mean variance added to the covariance before it is inverted
+REPEATED = 0.3  # of a text's characters may differ from another's, and it still counts as known
+LEAST_FRESH = 100  # held-out rows without a near duplicate; with fewer, all of them count
 DEFAULT = "energy"  # where there are too few labels to leave any out
 
 MOST_ROWS = 5000  # rows heads are solved on while classes are left out
@@ -118,6 +125,20 @@ def compare_by_leaving_out(
         for name, results in found.items()
         if results
     }
+
+
+def fresh(rows: Sequence[Example], judged: np.ndarray) -> np.ndarray:
+    """Places among the judged rows of those that repeat no other row, or of all if these are few.
+
+    Args:
+        rows: All rows.
+        judged: Numbers of the judged ones (M,).
+    """
+    forms = [normal_form(" ".join((row.text, row.second or ""))) for row in rows]
+    pairs = find(forms, share=REPEATED)
+    known = {forms[number] for pair in pairs for number in (pair.first, pair.second)}
+    new = np.array([place for place, k in enumerate(judged) if forms[k] not in known], np.int64)
+    return new if len(new) >= LEAST_FRESH else np.arange(len(judged))
 
 
 def rule_for(

@@ -36,6 +36,7 @@ from takeroot.tasks import TASKS, Task
 from takeroot.tasks.multilabel import best_macro_f1
 from takeroot.train import History, Progress, Silent
 from takeroot.train import precision as precisions
+from takeroot.train.outputs import select
 
 EXPORT_S = 25.0  # kept back for export, replay and report
 BEST_PARTS = 3  # folds that preset best judges fine-tuning on; balanced takes one
@@ -282,9 +283,9 @@ def _rule(
         hidden = finetune.outputs_of(work, model.model, train).embedding
         assert hidden is not None
         reference = abstention.reference_arrays(method, hidden, labels[train], work.recipe.fit.seed)
-    return abstention.rule_for(
-        method, best.judged.outputs, reference, settings.reject_share, compared
-    )
+    new = abstention.fresh(work.rows, best.judged.rows)
+    outputs = select(best.judged.outputs, new)
+    return abstention.rule_for(method, outputs, reference, settings.reject_share, compared)
 
 
 def _finish(
