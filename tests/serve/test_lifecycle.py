@@ -239,6 +239,7 @@ def test_connections_that_say_nothing_keep_nobody_waiting(serve: Serve, shop: Pa
         (["--host", "0.0.0.0"], "can be reached from other machines"),
         (["--tls-cert", "c.pem"], "tls_cert and tls_key go together"),
         (["--port", "70000"], "--port: "),
+        (["--timeout", "0"], "--timeout: "),
         (["--tls-cert", "no.pem", "--tls-key", "no.pem"], "cannot be used"),
         (["--tokens", "no.json"], "no.json"),
     ],

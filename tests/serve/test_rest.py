@@ -91,6 +91,12 @@ BAD = {
     "cut off": (gzip.compress(b"{}")[:-4], {"content-encoding": "gzip"}, 400, "invalid_request"),
     "bomb": (gzip.compress(bytes(3 << 20)), {"content-encoding": "gzip"}, 413, "body_too_large"),
     "time 0": (b'{"inputs": ["a"]}', {"x-request-timeout-ms": "0"}, 400, "invalid_request"),
+    "time far off": (
+        b'{"inputs": ["a"]}',
+        {"x-request-timeout-ms": "000000001" + "9" * 12},
+        400,
+        "invalid_request",
+    ),
     "time -": (b'{"inputs": ["a"]}', {"x-request-timeout-ms": "-1"}, 400, "invalid_request"),
 }
 

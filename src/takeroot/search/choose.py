@@ -67,12 +67,7 @@ def choose(work: Work, candidates: Sequence[Candidate]) -> Candidate:
         chance = chance_of_being_better(work, best, challenger)
         reason = f"ahead in {chance:.0%} of bootstrap resamples"
         wins = chance >= SURE
-        if (
-            not wins
-            and chance >= NOT_BEHIND
-            and work.few
-            and work.task.name in ("classify", "pair")
-        ):
+        if not wins and chance >= NOT_BEHIND and _few_labels(work):
             sure = chance_of_less_loss(work, best, challenger)
             wins = sure >= SURE
             reason += f", and by log-loss in {sure:.0%}"

@@ -82,9 +82,11 @@ def prepare(work: Work, dtype: torch.dtype) -> tuple[Probe, Judged]:
     uses = [None] if names is None else [None, names]
     tried = [Probe(vectors, used, c) for used in uses for c in penalties]
     parts = work.parts if work.few else work.parts[:1]
-    losses = side_by_side(lambda probe: _loss(work, judge(work, probe, parts)), tried)
-    best = tried[int(np.argmin(losses))]
-    return best, judge(work, best, work.parts)
+    judged = side_by_side(lambda probe: judge(work, probe, parts), tried)
+    best = int(np.argmin([_loss(work, each) for each in judged]))
+    if len(parts) == len(work.parts):
+        return tried[best], judged[best]
+    return tried[best], judge(work, tried[best], work.parts)
 
 
 def solve_head(work: Work, probe: Probe, rows: np.ndarray) -> Linear:

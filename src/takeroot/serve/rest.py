@@ -12,7 +12,6 @@ import logging
 import math
 import re
 import secrets
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,7 +21,9 @@ import msgspec
 
 from takeroot.serve import v2
 from takeroot.serve.caller import Gate
+from takeroot.serve.failure import place
 from takeroot.serve.faults import ServeError
+from takeroot.serve.packing import unpack
 from takeroot.serve.page import page_file
 from takeroot.serve.service import CALLER, ModelInfo, Service
 from takeroot.serve.settings import Settings
@@ -78,15 +79,11 @@ class Request:
     """What a handler is given.
 
     Args:
-        method: Such as ``GET``.
-        path: As sent, without query.
         headers: By lower-case name; of a repeated header the last.
         body: As sent.
         values: What stands in the places of the route's path.
     """
 
-    method: str
-    path: str
     headers: Mapping[bytes, bytes]
     body: bytes
     values: dict[str, str]
@@ -156,8 +153,8 @@ class App:
             return
         except ServeError as error:
             response, outcome = _refusal(error, request_id), error.code
-        except Exception as error:  # a fault of ours: its type is logged, nothing is told
-            log.error("request %s failed: %s", request_id.decode(), type(error).__name__)
+        except Exception as error:  # a fault of ours: where it was is logged, nothing is told
+            log.error("request %s failed: %s", request_id.decode(), place(error))
             response, outcome = _refusal(ServeError("internal"), request_id), "internal"
         self.telemetry.requested("rest", outcome).inc()
         if self.settings.log_requests:
@@ -195,7 +192,7 @@ class App:
         if route.scope is not None:
             CALLER.set(self.gate.admit(token, route.scope))
         body = await self._body(headers, receive) if method == "POST" else b""
-        return await route.handler(self, Request(method, path, headers, body, values))
+        return await route.handler(self, Request(headers, body, values))
 
     def deadline(self, headers: Mapping[bytes, bytes]) -> float | None:
         """When the request's own time limit ends, on the loop's clock.
@@ -206,7 +203,7 @@ class App:
         given = headers.get(b"x-request-timeout-ms")
         if given is None:
             return None
-        if not given.isdigit() or not 0 < int(given[:9]) <= LONGEST_TIMEOUT_MS:
+        if not given.isdigit() or len(given) > 9 or not 0 < int(given) <= LONGEST_TIMEOUT_MS:
             raise ServeError(
                 "invalid_request",
                 reason=f"X-Request-Timeout-Ms: whole milliseconds, 1 to {LONGEST_TIMEOUT_MS}",
@@ -328,7 +325,8 @@ def _read(app: App, request: Request) -> tuple[list[str | tuple[str, str]], Opti
     kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if kind != JSON:
         raise ServeError("unsupported_media_type", known="application/json")
-    body = unpacked(request.headers, request.body, app.settings.max_body_bytes)
+    encoding = request.headers.get(b"content-encoding", b"")
+    body = unpack(request.body, encoding, app.settings.max_body_bytes)
     try:
         found = _decode_predict(body)
     except msgspec.ValidationError as error:  # names a field and a type, never a value
@@ -338,29 +336,6 @@ def _read(app: App, request: Request) -> tuple[list[str | tuple[str, str]], Opti
     if found.options.top_k is not None and found.options.top_k < 1:
         raise ServeError("invalid_request", reason="options.top_k is 1 or more")
     return found.inputs, found.options
-
-
-def unpacked(headers: Mapping[bytes, bytes], body: bytes, limit: int) -> bytes:
-    """A body without its content encoding, never more than ``limit`` bytes.
-
-    Raises:
-        ServeError: unsupported_media_type, invalid_request, body_too_large.
-    """
-    coding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if coding == b"identity":
-        return body
-    if coding not in (b"gzip", b"deflate"):
-        raise ServeError("unsupported_media_type", known="gzip, deflate, identity")
-    unpack = zlib.decompressobj(31 if coding == b"gzip" else 15)
-    try:
-        plain = unpack.decompress(body, limit + 1)
-    except zlib.error:
-        raise ServeError("invalid_request", reason="the packed body is damaged") from None
-    if len(plain) > limit:
-        raise ServeError("body_too_large", limit=limit)
-    if not unpack.eof:
-        raise ServeError("invalid_request", reason="the packed body ends too early")
-    return plain
 
 
 async def _models(app: App, request: Request) -> Response:

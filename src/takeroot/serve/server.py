@@ -56,15 +56,17 @@ def run(folder: Path, settings: Settings, started: Callable[[Service, Addresses]
     Raises:
         TakerootError: If the folder, a file of the settings, or an address cannot be used.
     """
-    runner: Any = asyncio.Runner
-    with suppress(ImportError):
-        import uvloop
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(folder, settings, started))
 
-        with runner(loop_factory=uvloop.new_event_loop) as loop:
-            loop.run(_serve(folder, settings, started))
-            return
-    with runner() as loop:
-        loop.run(_serve(folder, settings, started))
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is installed; None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def _serve(
@@ -89,7 +91,7 @@ async def _serve(
         await stop.wait()
         log.info("stopping")
         watching.cancel()
-        await listeners.close(settings)
+        await listeners.close(service, settings)
         while pool.busy:
             await asyncio.sleep(DRAINED_S)
     finally:
@@ -106,13 +108,11 @@ class _Listeners:
     """What listens.
 
     Args:
-        app: The REST application.
         rest: uvicorn's server.
         grpc: The gRPC server and its port, or None.
         running: uvicorn's task.
     """
 
-    app: Any
     rest: Any
     grpc: tuple[Any, int] | None
     running: asyncio.Task[None] | None = None
@@ -134,15 +134,14 @@ class _Listeners:
     def addresses(self, settings: Settings) -> Addresses:
         """Where they listen, with the ports that were taken."""
         port = self.rest.servers[0].sockets[0].getsockname()[1]
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         scheme = "https" if settings.tls else "http"
-        grpc = None if self.grpc is None else f"{host}:{self.grpc[1]}"
-        return Addresses(f"{scheme}://{host}:{port}", grpc)
+        grpc = None if self.grpc is None else f"{settings.url_host}:{self.grpc[1]}"
+        return Addresses(f"{scheme}://{settings.url_host}:{port}", grpc)
 
-    async def close(self, settings: Settings) -> None:
+    async def close(self, service: Service, settings: Settings) -> None:
         """Say that the end is near, wait, close, and wait for what was accepted."""
         assert self.running is not None
-        self.app.service.draining = True
+        service.draining = True
         await asyncio.sleep(settings.drain_delay_s)
         self.rest.should_exit = True
         ends: list[Any] = [self.running]
@@ -181,7 +180,7 @@ async def _listeners(
         config.load()
     except OSError as error:
         raise RecipeError(f"tls_cert, tls_key: cannot be used: {error}") from error
-    return _Listeners(app, uvicorn.Server(config), await _grpc_server(service, gate, settings))
+    return _Listeners(uvicorn.Server(config), await _grpc_server(service, gate, settings))
 
 
 async def _grpc_server(service: Service, gate: Gate, settings: Settings) -> tuple[Any, int] | None:
@@ -198,8 +197,7 @@ async def _grpc_server(service: Service, gate: Gate, settings: Settings) -> tupl
     ]
     server = grpc.aio.server(options=limits, maximum_concurrent_rpcs=MOST_RPCS)
     add_to(server, service, gate)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"{host}:{settings.grpc_port}"
+    address = f"{settings.url_host}:{settings.grpc_port}"
     try:
         if settings.tls_cert is not None and settings.tls_key is not None:
             pair = (settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())

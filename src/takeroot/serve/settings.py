@@ -61,6 +61,11 @@ class Settings(BaseModel):
         return self.tls_cert is not None
 
     @property
+    def url_host(self) -> str:
+        """The host as a URL has it."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
         if self.host == "localhost":
@@ -95,7 +100,10 @@ def read_settings(
     for name, about in Settings.model_fields.items():
         variable = PREFIX + name.upper()
         if options.get(name) is not None:
-            values[name], source[name] = options[name], "--" + name.replace("_", "-")
+            values[name], source[name] = (
+                options[name],
+                "--" + name.removesuffix("_s").replace("_", "-"),
+            )
         elif variable in environment:
             text = environment[variable]
             several = "tuple" in str(about.annotation)

@@ -17,10 +17,10 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from takeroot.serve.caller import Gate
+from takeroot.serve.failure import place
 from takeroot.serve.faults import ServeError
 from takeroot.serve.service import CALLER, Service
 from takeroot.serve.v2 import grpc_body
-from takeroot.serve.v2.failure import place
 from takeroot.serve.v2.grpc_calls import CALLS, HEALTH_CALLS, NO_SCOPE, Ask, Call, health
 from takeroot.serve.v2.infer import infer
 from takeroot.serve.v2.messages import HEALTH, INFERENCE, Method, methods

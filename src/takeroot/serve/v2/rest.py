@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from takeroot.serve.failure import place
 from takeroot.serve.faults import ServeError
 from takeroot.serve.service import Service
 from takeroot.serve.v2 import rest_calls
-from takeroot.serve.v2.failure import place
 from takeroot.serve.v2.rest_calls import Ask, Response, refusal
 
 _log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from takeroot.serve.faults import ServeError
+from takeroot.serve.packing import packer, unpack
 from takeroot.serve.service import Service
 from takeroot.serve.v2 import describe, rest_body
 from takeroot.serve.v2.infer import infer
-from takeroot.serve.v2.packing import packer, unpack
 
 Headers = list[tuple[bytes, bytes]]
 Response = tuple[int, Headers, bytes]

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from functools import partial
 
 from takeroot.serve.faults import ServeError
-from takeroot.serve.v2.tensors import invalid
 
 LEAST_BYTES = 1024  # a smaller body does not gain what it costs
 _LEVEL = 1
 _WINDOW = {"gzip": 31, "deflate": 15}  # zlib's wbits: with a gzip or a zlib header
-_EITHER = 47  # whichever header there is
 
 
 def unpack(body: bytes, encoding: bytes, most: int) -> bytes:
@@ -30,7 +28,7 @@ def unpack(body: bytes, encoding: bytes, most: int) -> bytes:
     if name in ("", "identity"):
         plain = body
     elif name in _WINDOW:
-        plain = _inflate(body, most)
+        plain = _inflate(body, _WINDOW[name], most)
     else:
         raise ServeError("unsupported_media_type", known=["identity", *_WINDOW])
     if len(plain) > most:
@@ -38,15 +36,16 @@ def unpack(body: bytes, encoding: bytes, most: int) -> bytes:
     return plain
 
 
-def _inflate(body: bytes, most: int) -> bytes:
+def _inflate(body: bytes, window: int, most: int) -> bytes:
     """What was compressed, or ``most`` + 1 bytes of it."""
-    packed = zlib.decompressobj(_EITHER)
+    packed = zlib.decompressobj(window)
     try:
         plain = packed.decompress(body, most + 1)
     except zlib.error as error:
-        raise invalid("the compressed body is damaged") from error
+        raise ServeError("invalid_request", reason="the compressed body is damaged") from error
     if len(plain) <= most and (not packed.eof or packed.unused_data):
-        raise invalid("the compressed body is cut off, or something follows it")
+        reason = "the compressed body is cut off, or something follows it"
+        raise ServeError("invalid_request", reason=reason)
     return plain
 
 

@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from takeroot.serve.faults import ServeError
-from takeroot.serve.v2.packing import LEAST_BYTES, packer, unpack
+from takeroot.serve.packing import LEAST_BYTES, packer, unpack
 
 BODY = b"takeroot " * 500
 UNPACK = {"gzip": gzip.decompress, "deflate": zlib.decompress}
