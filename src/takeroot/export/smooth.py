@@ -30,12 +30,18 @@ SAMPLED = 32  # tokens of each pack that the products are tried on
 SMALLEST = 1e-5  # ranges below are taken as this, so that a dead channel divides by no zero
 
 
-def smooth(model: onnx.ModelProto, packs: Iterable[Mapping[str, np.ndarray]]) -> None:
+Range = tuple[np.float32, np.float32]
+
+
+def smooth(model: onnx.ModelProto, packs: Iterable[Mapping[str, np.ndarray]]) -> dict[str, Range]:
     """Insert the products before the weight MatMuls and scale the weights, in place.
 
     Args:
         model: A float32 graph.
         packs: Inputs made of training texts; their activations' ranges decide the scales.
+
+    Returns:
+        Smallest and largest value on the packs of each X / s, by its name in the graph.
     """
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     users: dict[str, list[onnx.NodeProto]] = defaultdict(list)
@@ -44,6 +50,7 @@ def smooth(model: onnx.ModelProto, packs: Iterable[Mapping[str, np.ndarray]]) ->
             users[node.input[0]].append(node)
     found = activations(model, list(users), packs)
     added = {}
+    ranges = {}
     for name, nodes in users.items():
         weights = [numpy_helper.to_array(stored[node.input[1]]) for node in nodes]  # (C, K) each
         scales = best_scales(found[name], weights)
@@ -51,12 +58,18 @@ def smooth(model: onnx.ModelProto, packs: Iterable[Mapping[str, np.ndarray]]) ->
             tensor = stored[node.input[1]]
             tensor.CopyFrom(numpy_helper.from_array(weight * scales[:, None], tensor.name))
             node.input[0] = f"{name}_smooth"
+        ranges[f"{name}_smooth"] = _range(found[name], scales)
         factor = numpy_helper.from_array(1 / scales, f"{name}_factor")
         model.graph.initializer.append(factor)
         added[nodes[0].name] = onnx.helper.make_node(
             "Mul", [name, factor.name], [f"{name}_smooth"], name=f"{name}_smooth"
         )
     _insert(model, added)
+    floats = onnx.TensorProto.FLOAT
+    model.graph.value_info.extend(
+        onnx.helper.make_tensor_value_info(name, floats, None) for name in ranges
+    )
+    return ranges
 
 
 @dataclass(frozen=True)
@@ -101,10 +114,14 @@ def best_scales(activation: Activation, weights: Sequence[np.ndarray]) -> np.nda
 
 def _round_activation(activation: Activation, scales: np.ndarray) -> np.ndarray:
     """The sample divided by s, as uint8 with one scale for all holds it (T, C)."""
-    low = min(0.0, float((activation.low / scales).min()))
-    high = max(0.0, float((activation.high / scales).max()))
-    step = max((high - low) / 255, SMALLEST)
+    low, high = _range(activation, scales)
+    step = max((max(float(high), 0.0) - min(float(low), 0.0)) / 255, SMALLEST)
     return np.asarray(np.round(activation.sample / scales / step) * step, np.float32)
+
+
+def _range(activation: Activation, scales: np.ndarray) -> Range:
+    """Smallest and largest value of X / s."""
+    return (activation.low / scales).min(), (activation.high / scales).max()
 
 
 def _round_weight(weight: np.ndarray) -> np.ndarray:
