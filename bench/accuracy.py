@@ -114,9 +114,9 @@ def clinc(data: Path, out: Path) -> Iterator[Figure]:
 
 def goemotions(data: Path, out: Path) -> Iterator[Figure]:
     """GoEmotions, 28 labels, several a row."""
-    folder = out / "goemotions"
+    folder = out / "goemotions-csv"
     parts = [data / "goemotions" / f"{name}.tsv" for name in ("train", "dev", "test")]
-    command("data", "convert", "goemotions", *parts, data / "goemotions/labels.txt", "-o", folder)
+    command("data", "convert", "goemotions", *parts, "-o", folder)
     files = (folder / "train.csv", "--test", folder / "test.csv")
     yield fit("goemotions", out, "macro_f1", *files, "--task", "multilabel")
 

@@ -298,8 +298,14 @@ def test_the_score_asked_for_is_used(fit: Build, method: str) -> None:
 
 
 def test_scores_that_need_an_encoder_are_refused_without_one(fit: Build) -> None:
-    with pytest.raises(RecipeError, match=r"abstain\.method: 'knn' needs an encoder"):
+    with pytest.raises(RecipeError, match=r"abstain\.method: 'knn' compares an encoder"):
         fit(fit={"method": "tfidf"}, abstain={"method": "knn"})
+
+
+def test_scores_that_need_an_encoder_leave_tf_idf_out_of_the_search(fit: Build) -> None:
+    run = fit(fit={"preset": "fast"}, abstain={"method": "knn"})
+
+    assert [each["method"] for each in run.summary["candidates"]] == ["probe"]
 
 
 @pytest.mark.parametrize("method", ["tfidf", "probe"])
@@ -314,6 +320,18 @@ def test_one_row_a_class_is_enough_to_run(
     run = fit_recipe(recipe, tmp_path / "r", table=table)
 
     assert load_predictor(run.bundle, threads=1).predict([f"my {words[0]}"])[0].label == words[0]
+
+
+def test_the_bundle_says_whether_its_texts_are_recorded_masked(
+    recipe_of: Build, shop_table: Build, tmp_path: Path
+) -> None:
+    said = {}
+    for mask in (False, True):
+        recipe = recipe_of(fit={"method": "tfidf"}, serve={"mask": mask})
+        run = fit_recipe(recipe, tmp_path / str(mask), table=shop_table())
+        said[mask] = open_bundle(run.bundle).spec.mask
+
+    assert said == {False: False, True: True}
 
 
 def test_a_folder_that_is_taken_is_refused(

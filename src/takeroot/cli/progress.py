@@ -1,8 +1,12 @@
-"""How far a fit is, on stderr: notes as lines, and a bar where a person watches a terminal."""
+"""How far a fit is, on stderr: notes as lines, and a bar where a person watches a terminal.
+
+Without a terminal (a log file, a container) a line every half minute stands for the bar.
+"""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -17,19 +21,25 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+LINE_EVERY_S = 30.0  # without a terminal
+
 
 class Shown:
     """Shows a fit's progress on ``bar``'s console.
 
     Args:
         bar: The running bar.
-        live: Whether a person watches; else only notes are shown.
+        live: Whether a person watches; else lines are printed, at most one in ``line_every_s``.
+        line_every_s: Seconds.
     """
 
-    def __init__(self, bar: Progress, live: bool) -> None:
+    def __init__(self, bar: Progress, live: bool, line_every_s: float = LINE_EVERY_S) -> None:
         self._bar = bar
         self._live = live
+        self._line_every_s = line_every_s
         self._stages: dict[str, TaskID] = {}
+        self._stage = ""  # of the last step without a terminal
+        self._began = self._told = time.monotonic()
 
     def note(self, message: str) -> None:
         """Print one sentence."""
@@ -37,12 +47,25 @@ class Shown:
 
     def step(self, stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
         """Move the stage's bar; a stage that is over keeps its line."""
+        shown = " ".join(f"{name} {value:.4g}" for name, value in figures.items())
         if not self._live:
+            self._tell(stage, done, total, shown)
             return
         if stage not in self._stages:
             self._stages[stage] = self._bar.add_task(escape(stage), figures="")
-        shown = " ".join(f"{name} {value:.4g}" for name, value in figures.items())
         self._bar.update(self._stages[stage], completed=done, total=total, figures=shown)
+
+    def _tell(self, stage: str, done: int, total: int, figures: str) -> None:
+        """Print a line, unless the last is too fresh."""
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._began, self._told = stage, now, now
+        if now - self._told < self._line_every_s or not 0 < done < total:
+            return
+        self._told = now
+        left_s = (now - self._began) * (total - done) / done
+        line = f"{stage}: {done:,} of {total:,}, about {left_s:.0f} s left"
+        self.note(f"{line}, {figures}" if figures else line)
 
 
 @contextmanager

@@ -76,6 +76,7 @@ def _spec(work: Work, found: Material, made: Made) -> Spec:
         "max_tokens": work.max_tokens,
         "input": InputSpec(text=columns.text, second=columns.second, label=columns.label),
         "abstention": made.rule.abstention,
+        "mask": work.recipe.serve.mask,
     }
     if network:
         assert work.pretrained is not None

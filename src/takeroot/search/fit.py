@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +19,21 @@ from takeroot.data import Table, names_of
 from takeroot.errors import OutOfMemoryError, RecipeError
 from takeroot.models.load import Pretrained, load
 from takeroot.recipe import Recipe
-from takeroot.search import abstention, finetune, tfidf
+from takeroot.search import finetune, tfidf
 from takeroot.search import material as materials
 from takeroot.search import probe as probes
-from takeroot.search.abstention import Rule
 from takeroot.search.assemble import assemble
 from takeroot.search.choose import Candidate, candidate, choose
 from takeroot.search.evidence import Made
-from takeroot.search.finetune import Tuned
 from takeroot.search.learning_curve import learning_curve
 from takeroot.search.material import Material
-from takeroot.search.probe import Probe
-from takeroot.search.tfidf import TfidfModel
-from takeroot.search.work import Clock, Part, Work
+from takeroot.search.winner import Tried, retrained, train_winner
+from takeroot.search.work import EXPORT_S, Clock, Work
 from takeroot.tasks import TASKS, Task
 from takeroot.tasks.multilabel import best_macro_f1
-from takeroot.train import History, Progress, Silent
+from takeroot.train import Progress, Silent
 from takeroot.train import precision as precisions
-from takeroot.train.outputs import select
 
-EXPORT_S = 25.0  # kept back for export, replay and report
 BEST_PARTS = 3  # folds that preset best judges fine-tuning on; balanced takes one
 REFIT_SHARE = 0.5  # of the training time, kept for the last training on all rows
 
@@ -56,15 +51,6 @@ class Run:
     path: Path
     bundle: Path
     summary: dict[str, Any]
-
-
-@dataclass
-class Tried:
-    """The candidates so far, and what of their work the winner needs again."""
-
-    candidates: list[Candidate]
-    probe: Probe | None = None
-    tuned: Tuned | None = None
 
 
 def fit_recipe(
@@ -99,7 +85,7 @@ def fit_recipe(
         work = _work(recipe, found, show, clock, allow_download)
         tried = _try(work)
         best = choose(work, tried.candidates)
-        made = _make(work, found, tried, best)
+        made = train_winner(work, tried, best)
         return _finish(work, found, tried, best, made, Path(out))
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "not enough memory" in str(error):
@@ -148,7 +134,8 @@ def _class_weights(found: Material) -> tuple[float, ...]:
     rows = found.train.examples
     counts = Counter(name for row in rows for name in names_of(row))
     if found.columns.task == "multilabel":
-        return tuple(len(rows) / counts[label] - 1 for label in found.labels)
+        without = {label: len(rows) - counts[label] for label in found.labels}
+        return tuple(max(without[label], 1) / counts[label] for label in found.labels)
     return tuple(len(rows) / (len(found.labels) * counts[label]) for label in found.labels)
 
 
@@ -203,9 +190,14 @@ def _methods(work: Work) -> list[str]:
     """The methods to try, cheapest first.
 
     Raises:
-        RecipeError: If the method asked for does not fit the task.
+        RecipeError: If the method asked for does not fit the task or the way of abstaining.
     """
     wanted = work.recipe.fit.method
+    away = work.recipe.abstain.method
+    if away in ("mahalanobis", "knn") and (wanted == "tfidf" or work.pretrained is None):
+        raise RecipeError(
+            f"abstain.method: {away!r} compares an encoder's vectors; TF-IDF has none"
+        )
     if work.task.name == "tag":
         if wanted not in ("auto", "full"):
             raise RecipeError(f"fit.method: {wanted!r} does not do task tag; allowed: auto, full")
@@ -214,7 +206,8 @@ def _methods(work: Work) -> list[str]:
         return [wanted]
     if work.pretrained is None:
         return ["tfidf"]
-    return ["tfidf", "probe"] + (["full"] if work.recipe.fit.preset != "fast" else [])
+    cheapest = [] if away in ("mahalanobis", "knn") else ["tfidf"]
+    return [*cheapest, "probe"] + (["full"] if work.recipe.fit.preset != "fast" else [])
 
 
 def _training_budget(work: Work) -> float | None:
@@ -222,70 +215,7 @@ def _training_budget(work: Work) -> float | None:
     left = work.clock.left(EXPORT_S)
     if left is None:
         return None
-    return left * (1 - REFIT_SHARE) if _retrained(work) else left
-
-
-def _make(work: Work, found: Material, tried: Tried, best: Candidate) -> Made:
-    """The winner, trained on all its rows, with calibration and the rule for abstaining."""
-    every = Part(np.arange(len(work.rows)), np.arange(len(work.rows)))
-    train = every.train
-    model: TfidfModel | Tuned
-    if best.method == "tfidf":
-        model = tfidf.fit(work.task, work.rows, tfidf.row_weights(work, work.rows))
-    elif best.method == "probe":
-        assert tried.probe is not None and work.pretrained is not None
-        network = probes.build(work.pretrained, work.task)
-        probes.put_head(network, probes.solve_head(work, tried.probe, train))
-        model = Tuned(network, History())
-    else:
-        assert tried.tuned is not None
-        if _retrained(work):
-            model = _refit(work, tried, every)
-        else:
-            model, train = tried.tuned, work.parts[0].train
-    rule = _rule(work, tried, best, model, train)
-    return Made(best, model, train, rule)
-
-
-def _retrained(work: Work) -> bool:
-    """Whether a network is trained again on all rows: where rows are few, or time is given."""
-    return work.few or work.recipe.fit.preset == "best"
-
-
-def _refit(work: Work, tried: Tried, every: Part) -> Tuned:
-    """Fine-tune once more, on all rows."""
-    dtype = precisions.choose(work.recipe.fit.precision)
-    config = finetune.configure(work, dtype, len(every.train))
-    config = replace(config, budget_s=work.clock.left(EXPORT_S), patience=None)
-    return finetune.fine_tune(work, tried.probe, every, config, "fine-tuning on all rows")
-
-
-def _rule(
-    work: Work, tried: Tried, best: Candidate, model: TfidfModel | Tuned, train: np.ndarray
-) -> Rule:
-    """When the model abstains."""
-    settings = work.recipe.abstain
-    if settings.method == "none" or work.task.name not in ("classify", "pair"):
-        return Rule(None, {}, {})
-    labels = np.array(work.task.targets(work.rows))
-    method: str = settings.method
-    compared: dict[str, dict[str, float]] = {}
-    if method == "auto":
-        method = abstention.DEFAULT
-        enough = len(work.task.labels) >= abstention.FEWEST_LABELS
-        if tried.probe is not None and best.method != "tfidf" and enough:
-            compared = abstention.compare_by_leaving_out(work, tried.probe, labels)
-            method = max(compared, key=lambda name: compared[name]["auroc"], default=method)
-    if best.method == "tfidf" and method in ("mahalanobis", "knn"):
-        raise RecipeError(f"abstain.method: {method!r} needs an encoder; the best model is TF-IDF")
-    reference: dict[str, np.ndarray] = {}
-    if isinstance(model, Tuned) and method in ("mahalanobis", "knn"):
-        hidden = finetune.outputs_of(work, model.model, train).embedding
-        assert hidden is not None
-        reference = abstention.reference_arrays(method, hidden, labels[train], work.recipe.fit.seed)
-    new = abstention.fresh(work.rows, best.judged.rows)
-    outputs = select(best.judged.outputs, new)
-    return abstention.rule_for(method, outputs, reference, settings.reject_share, compared)
+    return left * (1 - REFIT_SHARE) if retrained(work) else left
 
 
 def _finish(

@@ -22,6 +22,7 @@ from takeroot.train import Progress
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+EXPORT_S = 25.0  # of a time limit, kept back for export, replay and report
 FEW_ROWS = 2000  # below, rows are too precious to hold out: candidates are cross-validated
 FOLDS = 5
 
