@@ -87,11 +87,14 @@ def size_cap(path: str) -> int:
 def model_sha256(spec: Spec, files: Sequence[FileEntry]) -> str:
     """One hash over all that determines answers.
 
-    Evidence, weights for further training, report and card are left out, and so is ``pack_tokens``:
-    it is chosen by measuring time and changes no answer. The same seed gives the same hash.
+    Evidence, weights for further training, report and card are left out, and so are ``pack_tokens``
+    and ``mask``: the one is chosen by measuring time, the other says what a server may keep, and
+    neither changes an answer. The same seed gives the same hash.
     """
     hasher = hashlib.sha256()
-    values = spec.model_dump(mode="json", exclude={"pack_tokens"})
+    values = spec.model_dump(mode="json", exclude={"pack_tokens", "mask"})
+    if not values["word_shapes"]:  # younger than the first bundles, whose hashes stay
+        del values["word_shapes"]
     hasher.update(json.dumps(values, sort_keys=True).encode())
     for file in sorted(files, key=lambda file: file.path):
         if file.path != SPEC and not file.path.startswith(_BESIDE):

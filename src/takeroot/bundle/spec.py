@@ -70,6 +70,8 @@ class Spec(_Closed):
     abstention: Abstention | None = None
     position_offset: int = Field(0, ge=0, le=1024, description="First position id.")
     token_types: bool = Field(False, description="Whether the graph takes token_type_ids.")
+    word_shapes: bool = Field(False, description="Whether they tell the shapes of words (tag).")
+    mask: bool = Field(False, description="Whether a server that records masks the texts first.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -84,6 +86,8 @@ class Spec(_Closed):
         if self.task == "tag" and (self.normalisation, self.runtime) != ("none", "onnx"):
             raise ValueError("tag needs runtime 'onnx' and normalisation 'none': offsets must hold")
         method = self.abstention.method if self.abstention else None
+        if self.word_shapes and not (self.task == "tag" and self.token_types):
+            raise ValueError("word_shapes: only for tag, and a graph that takes token_type_ids")
         if self.task == "tag" and method is not None:
             raise ValueError("abstention: tag has none")
         if self.runtime == "linear" and method in ("mahalanobis", "knn"):

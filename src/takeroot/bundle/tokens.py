@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from takeroot.bundle.outputs import Outputs
+from takeroot.bundle.shapes import PLAIN, shape_of
 from takeroot.bundle.spec import Input
 from takeroot.bundle.text import normalise, scrub
 from takeroot.errors import BundleError
@@ -48,12 +49,14 @@ class Window:
     Args:
         row: Number of the text.
         ids: Token ids, special tokens included.
+        types: The shape (``takeroot.bundle.shapes``) of the word each token belongs to.
         places: Position in ``ids`` of the first token of each word decided here (W,).
         words: Character offsets of these words in the text as given (W, 2).
     """
 
     row: int
     ids: list[int]
+    types: list[int]
     places: np.ndarray
     words: np.ndarray
 
@@ -131,10 +134,11 @@ def windows(tokenizer: Tokenizer, texts: Sequence[str], *, max_tokens: int) -> l
     found: list[Window] = []
     for row, encoding in enumerate(_batch(tokenizer, texts, offsets=True)):
         places, words = _words(encoding, texts[row])
+        types = _types(encoding, places, words, texts[row])
         if len(encoding.ids) <= max_tokens:
-            found.append(Window(row, encoding.ids or [0], places, words))
+            found.append(Window(row, encoding.ids or [0], types or [0], places, words))
         else:
-            found += _cut(row, encoding, places, words, max_tokens)
+            found += _cut(row, encoding, types, places, words, max_tokens)
     return found
 
 
@@ -195,13 +199,30 @@ def _words(encoding: Encoding, text: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(places, np.int64), np.array(spans, np.int64).reshape(-1, 2)
 
 
+def _types(encoding: Encoding, places: np.ndarray, words: np.ndarray, text: str) -> list[int]:
+    """The shape of each token's word (T,); special tokens are plain."""
+    starts = dict(zip(places.tolist(), words.tolist(), strict=True))
+    types, shape = [], PLAIN
+    for place, word in enumerate(encoding.word_ids):
+        if place in starts:
+            first, end = starts[place]
+            shape = shape_of(text[first:end])
+        types.append(PLAIN if word is None else shape)
+    return types
+
+
 def _stands_alone(character: str) -> bool:
     """Whether the character belongs to a script written without spaces (Han, kana)."""
     return "\u3040" <= character <= "\u9fff" or "\U00020000" <= character <= "\U0003ffff"
 
 
 def _cut(
-    row: int, encoding: Encoding, places: np.ndarray, words: np.ndarray, max_tokens: int
+    row: int,
+    encoding: Encoding,
+    types: list[int],
+    places: np.ndarray,
+    words: np.ndarray,
+    max_tokens: int,
 ) -> list[Window]:
     """Windows over a long text, overlapping by half; special tokens stand around each."""
     body = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
@@ -216,5 +237,7 @@ def _cut(
     for number, start in enumerate(starts.tolist()):
         mine = owner == number
         piece = [*before, *inner[start : start + size], *after]
-        cut.append(Window(row, piece, places[mine] - start, words[mine]))
+        shapes = [PLAIN] * len(before) + types[body[0] + start : body[0] + start + size]
+        shapes += [PLAIN] * len(after)
+        cut.append(Window(row, piece, shapes, places[mine] - start, words[mine]))
     return cut

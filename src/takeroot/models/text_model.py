@@ -79,3 +79,11 @@ class TextModel(nn.Module):
                 input_ids=ids, position_ids=positions, attention_mask=mask, **extra
             ).last_hidden_state
         return torch.as_tensor(hidden[0])
+
+
+def widen_token_types(encoder: nn.Module, count: int) -> None:
+    """Give the encoder ``count`` token types, in place; all begin as what the first one was."""
+    embeddings: Any = encoder.embeddings
+    first = embeddings.token_type_embeddings.weight.data[:1]
+    rows = first.repeat(count, 1)
+    embeddings.token_type_embeddings = nn.Embedding.from_pretrained(rows, freeze=False)

@@ -24,6 +24,7 @@ from takeroot.evaluate.card import render_card
 from takeroot.evaluate.report import render_report
 from takeroot.export import Artifact, make
 from takeroot.search import finetune
+from takeroot.search import probe as probes
 from takeroot.search.choose import Candidate
 from takeroot.search.decide import draft_spec
 from takeroot.search.evidence import Made, bundle_name, evidence_of
@@ -83,6 +84,7 @@ def _spec(work: Work, found: Material, made: Made) -> Spec:
         architecture = work.pretrained.architecture
         settings["position_offset"] = architecture.position_offset
         settings["token_types"] = architecture.token_types
+        settings["word_shapes"] = probes.takes_shapes(work.pretrained, work.task)
     return draft_spec(work, made.best.decision, **settings)
 
 

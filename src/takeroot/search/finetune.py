@@ -121,8 +121,9 @@ def fine_tune(
         probes.put_head(model, probes.solve_head(work, start, part.train))
     embeddings = model.encoder.embeddings
     assert isinstance(embeddings, nn.Module)
-    for parameter in embeddings.parameters():
-        parameter.requires_grad_(False)
+    shapes = probes.takes_shapes(pretrained, work.task)
+    for name, parameter in embeddings.named_parameters():
+        parameter.requires_grad_(shapes and name.startswith("token_type"))
     rows = encode(work, part.train).rows
     valid = encode(work, part.judge).rows if config.patience is not None else ()
     history = train(

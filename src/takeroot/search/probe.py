@@ -16,10 +16,11 @@ import torch
 from torch import nn
 
 from takeroot.bundle import Outputs
+from takeroot.bundle.shapes import SHAPES
 from takeroot.data import Example
 from takeroot.metrics.calibration import binary_nll, nll
 from takeroot.models.load import Pretrained
-from takeroot.models.text_model import TextModel
+from takeroot.models.text_model import TextModel, widen_token_types
 from takeroot.search.tfidf import EXCLUSIVE, row_weights, target_matrix
 from takeroot.search.work import Judged, Part, Work, gather, side_by_side
 from takeroot.tasks import Task, encode_examples
@@ -49,14 +50,21 @@ class Probe:
 
 
 def build(pretrained: Pretrained, task: Task) -> TextModel:
-    """The network on an untrained head."""
+    """The network on an untrained head; the encoder of a tag task learns to take word shapes."""
     head = task.head(pretrained.hidden_size)
+    if takes_shapes(pretrained, task):
+        widen_token_types(pretrained.encoder, SHAPES)
     return TextModel(
         pretrained.encoder,
         head,
         pooled=task.pooled,
         token_types=pretrained.architecture.token_types,
     ).eval()
+
+
+def takes_shapes(pretrained: Pretrained, task: Task) -> bool:
+    """Whether token types tell the shapes of words: they are free where a text stands alone."""
+    return not task.pooled and pretrained.architecture.token_types
 
 
 def vectors_of(work: Work, examples: Sequence[Example], dtype: torch.dtype) -> np.ndarray:

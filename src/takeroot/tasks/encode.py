@@ -67,7 +67,7 @@ def _windows(
         gold = spans_in(examples[window.row])
         spans = [((span.start, span.end), span.label) for span in gold]
         target = align(spans, window.words, task.labels)
-        rows.append(Encoded(window.ids, [0] * len(window.ids), window.places.tolist(), target))
+        rows.append(Encoded(window.ids, window.types, window.places.tolist(), target))
         owners.append(window.row)
         words.append(window.words)
     return Encoding(rows, owners, words)

@@ -94,7 +94,8 @@ class OnnxRuntime:
                 cut = windows(self._tokenizer, batch, max_tokens=self._spec.max_tokens)
                 found += [replace(window, row=start + window.row) for window in cut]
                 ids = [window.ids for window in cut]
-                started.extend(self._start(flatten(ids, None, self._spec.position_offset)))
+                types = [window.types for window in cut] if self._spec.word_shapes else None
+                started.extend(self._start(flatten(ids, types, self._spec.position_offset)))
             parts += [future.result()[0] for future in started]
         tokens = [0] * len(texts)
         for window in found:
