@@ -1,151 +1,263 @@
-"""Requests a second of ``takeroot serve`` beside the bare engine, on the same bundle and texts.
+"""``takeroot serve`` over REST and gRPC, its peers and the bare engine, on the same texts.
 
-Run: python bench/serve.py [--bundle FOLDER] [--texts FILE.csv] [--seconds 8] [--rounds 3]
-One text a request over kept-alive connections, at 1, 8 and 32 of them; the load generator is a
-process of its own on the same cores, so its own share of them is lost to the server. Rounds are
-interleaved with the engine's; medians are printed, with the server's CPU time a request.
+Run: python bench/serve.py [--bundle FOLDER] [--texts FILE.csv] [--peers FOLDER] [--only NAMES]
+     python bench/serve.py --size        installed size of takeroot[serve], in a fresh environment
+Needs Linux and a C compiler for the load generator. In each round every server is started, measured
+(1, 8 and 32 connections with one text a request; batches of 64 texts; an open loop at 70 % of its
+rate at 32 connections), and ended, with the engine measured before and after it: ratios are of a
+server to the engine beside it. Load and servers share the cores. Prints medians, and the figures
+aimed at; ends with 1 if one is not reached. See bench/peers/README.md for the peers.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import csv
 import json
 import os
-import statistics
+import platform
 import subprocess
 import sys
 import tempfile
-import time
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
+from load.engine import Engine
+from load.generator import Target, compiled, load
+from load.process import memory
+from load.report import figures, table
+from load.requests import write_requests
+from load.servers import Failed, Front, Running, Server, ask, label_in, programs, started
+from load.table import SERVERS
 from predict import demo_bundle, demo_texts
 
-from takeroot.bundle import load_predictor
+from takeroot.bundle import Predictor, load_predictor
 
+ROOT = Path(__file__).resolve().parents[1]
 CONNECTIONS = (1, 8, 32)
+BATCH = 64  # texts
+BATCH_CONNECTIONS = (1, 4)
+OPEN_SHARE = 0.7  # of the rate at the most connections
+OPEN_CONNECTIONS = 64
+COMPARED = 100  # texts whose labels are compared
+WARM_S = 1.0
+BESIDE_S = 1.5  # of the engine, before and after a server
+MOST_MB = 250  # that takeroot[serve] may take
+NOT_COUNTED = ("pip", "setuptools", "_distutils_hack", "pkg_resources")
 
 
-def requests(model: str, texts: list[str]) -> list[bytes]:
-    """One request a text, as it goes over the wire."""
-    found = []
-    for text in texts:
-        body = json.dumps({"inputs": [text], "options": {"top_k": 1}}).encode()
-        head = (
-            f"POST /v1/models/{model}/predict HTTP/1.1\r\nhost: 127.0.0.1\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        found.append(head.encode() + body)
-    return found
+@dataclass(frozen=True)
+class Run:
+    """What all measurements share.
+
+    Args:
+        program: The load generator.
+        bundle: The bundle's folder.
+        predictor: The same bundle, opened here.
+        texts: Sent in requests.
+        expected: Labels of the first texts.
+        engine: Measured beside.
+        seconds: Of a measurement.
+        peers: Where peers are installed.
+    """
+
+    program: Path
+    bundle: Path
+    predictor: Predictor
+    texts: list[str]
+    expected: list[str | None]
+    engine: Engine
+    seconds: float
+    peers: Path | None
 
 
-async def one(address: tuple[str, int], sent: list[bytes], end: float, times: list[float]) -> None:
-    """Send one request after the other until the time is over."""
-    reader, writer = await asyncio.open_connection(*address)
-    place = 0
-    while (start := time.perf_counter()) < end:
-        writer.write(sent[place % len(sent)])
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200"), head[:60]
-        size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        await reader.readexactly(size)
-        times.append(time.perf_counter() - start)
-        place += 1
-    writer.close()
-
-
-def drive(
-    address: tuple[str, int], sent: list[bytes], connections: int, seconds: float
-) -> list[float]:
-    """Times of all requests; run in a process of its own."""
-
-    async def every() -> list[float]:
-        times: list[float] = []
-        end = time.perf_counter() + seconds
-        await asyncio.gather(
-            *(one(address, sent[k::connections], end, times) for k in range(connections))
-        )
-        return times
-
-    return asyncio.run(every())
-
-
-def family(pid: int) -> list[int]:
-    """A process and its children."""
-    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-
-
-def cpu_s(pid: int) -> float:
-    """CPU time of a process and its children that run."""
-    spent = 0.0
-    for each in family(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        spent += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return spent
-
-
-def main() -> None:
+def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--bundle", type=Path, help="Without it, one with a random head.")
     parser.add_argument("--texts", type=Path, help="A csv with a column text; else demo texts.")
-    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--peers", type=Path, help="Folder of the peers' environments.")
+    parser.add_argument("--only", help=f"Some of {','.join(SERVERS)}, in this order.")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3, help="Of each measurement.")
+    parser.add_argument("--json", type=Path, help="File for every single measurement.")
+    parser.add_argument("--size", action="store_true", help="Measure the installed size, only.")
     given = parser.parse_args()
+    if given.size:
+        return tell_size()
     with tempfile.TemporaryDirectory() as folder:
-        measure(given, given.bundle or demo_bundle(Path(folder) / "bundle").path)
+        program = compiled(Path(folder))
+        if program is None:
+            print("skipped: there is no C compiler (cc) for the load generator")
+            return 0
+        return measure(given, program, Path(folder))
 
 
-def measure(given: argparse.Namespace, bundle: Path) -> None:
-    """Serve a bundle, and compare with the engine in this process."""
+def measure(given: argparse.Namespace, program: Path, folder: Path) -> int:
+    """All rounds; the exit code."""
+    bundle = given.bundle or demo_bundle(folder / "bundle").path
+    run = prepare(given, program, bundle)
+    names = given.only.split(",") if given.only else list(SERVERS)
+    turns: list[dict[str, Any]] = []
+    for number in range(given.rounds):
+        for name in list(names):
+            try:
+                turns += turn(run, name, SERVERS[name], first=not number, folder=folder)
+            except Failed as error:
+                names.remove(name)
+                print(f"{name}: skipped, {error}", flush=True)
+    print(f"\n{table(turns)}\n")
+    goals = figures(turns)
+    for what, figure, wanted, good in goals:
+        print(f"{what:50s} {figure:>8s}  {wanted:9s} {'' if good else 'NOT REACHED'}")
+    if given.json:
+        about = {"tried_packs": run.engine.tried, "machine": machine(), "turns": turns}
+        given.json.write_text(json.dumps(about, indent=1))
+    return 0 if all(good for *_, good in goals) else 1
+
+
+def prepare(given: argparse.Namespace, program: Path, bundle: Path) -> Run:
+    """The texts, their labels and the engine."""
     texts = demo_texts(1000)
     if given.texts is not None:
         with given.texts.open(encoding="utf-8", newline="") as stream:
             texts = [row["text"] for row in csv.DictReader(stream)]
     predictor = load_predictor(bundle)
-    tool = Path(sys.executable).with_name("takeroot")
-    line = [tool, "serve", bundle, "--port", "0", "--grpc-port", "-1", "--json"]
-    began = time.perf_counter()
-    server = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    place = urlsplit(json.loads(server.stdout.readline())["rest"])
-    print(f"ready after {time.perf_counter() - began:.2f} s")
-    sent = requests(predictor.spec.name, texts)
-    engine, rates = [], {}
-    with get_context("spawn").Pool(1) as pool:
-        for _ in range(given.rounds):
-            start = time.perf_counter()
-            predictor.outputs(texts)
-            engine.append(len(texts) / (time.perf_counter() - start))
-            for connections in CONNECTIONS:
-                before = cpu_s(server.pid)
-                job = ((place.hostname, place.port), sent, connections, given.seconds)
-                times = sorted(pool.apply(drive, job))
-                spent = (cpu_s(server.pid) - before) / len(times)
-                p50, p99 = (1000 * times[int(q * (len(times) - 1))] for q in (0.5, 0.99))
-                found = (len(times) / given.seconds, p50, p99, 1000 * spent)
-                rates.setdefault(connections, []).append(found)
-    pages = sum(
-        int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(server.pid)
+    expected = [each.label for each in predictor.predict(texts[:COMPARED])]
+    engine = Engine(bundle, texts)
+    tried = ", ".join(f"{size}: {rate:.0f}" for size, rate in engine.tried.items())
+    print(f"engine, texts/s by tokens of a pack (1: one text): {tried}", flush=True)
+    return Run(
+        program, bundle, predictor, texts, expected, engine, given.seconds, given.peers
+    )  # fmt: skip
+
+
+def turn(run: Run, name: str, server: Server, *, first: bool, folder: Path) -> list[dict[str, Any]]:
+    """One server's turn of a round: a value for each front.
+
+    Raises:
+        Failed: If it is not installed, does not start, or gives other labels.
+    """
+    home = programs(server, run.peers)
+    if home is None:
+        raise Failed("not installed: see bench/peers/README.md")
+    before = run.engine.run(run.engine.best, BESIDE_S)
+    alone_ms = run.engine.alone(1.0).p50_ms
+    found = []
+    with started(server, run.bundle, run.predictor.spec.name, home) as running:
+        same = compare(run, server, running) if first else ""
+        for front in server.fronts:
+            figures_of = front_figures(run, front, running, folder)
+            found.append({"server": f"{name} {front.name}".strip(), "same": same, **figures_of})
+        held = asdict(memory(running.process.pid))
+    after = run.engine.run(run.engine.best, BESIDE_S)
+    beside = {
+        "rate": (before.rate + after.rate) / 2,
+        "cpu_ms": (before.cpu_ms + after.cpu_ms) / 2,
+    }
+    installed = size_mb(home.parent) if server.environment and first else None
+    for each in found:
+        each |= {"remark": server.remark, "engine": beside, "alone_ms": alone_ms, "memory": held}
+        each |= {"start_s": running.start_s, "installed_mb": installed}
+        levels = ", ".join(f"{at}: {level['rate']:.0f}" for at, level in each["levels"].items())
+        print(f"{each['server']}: {levels} requests/s; engine {beside['rate']:.0f}", flush=True)
+    return found
+
+
+def front_figures(run: Run, front: Front, running: Running, folder: Path) -> dict[str, Any]:
+    """All measurements over one front of a running server."""
+    target = _target(run, front, running, folder, texts_each=1)
+    load(run.program, target, 8, WARM_S)
+    levels = {str(at): load(run.program, target, at, run.seconds) for at in CONNECTIONS}
+    rate = OPEN_SHARE * levels[str(CONNECTIONS[-1])]["rate"]
+    late = load(run.program, target, OPEN_CONNECTIONS, run.seconds, rate)
+    batches = {}
+    if front.batches:
+        target = _target(run, front, running, folder, texts_each=BATCH)
+        for at in BATCH_CONNECTIONS:
+            batches[str(at)] = BATCH * load(run.program, target, at, run.seconds / 2)["rate"]
+    return {"levels": levels, "open": late, "batches": batches}
+
+
+def _target(run: Run, front: Front, running: Running, folder: Path, *, texts_each: int) -> Target:
+    """Where to send, with a file of requests of so many texts each."""
+    model, texts = run.predictor.spec.name, run.texts
+    last = len(texts) - texts_each + 1
+    requests = (
+        front.request(model, texts[start : start + texts_each])
+        for start in range(0, last, texts_each)
     )
-    server.terminate()
-    server.wait()
-    tell(statistics.median(engine), pages * os.sysconf("SC_PAGE_SIZE") / 1e6, rates)
+    path = write_requests(folder / "requests", requests)
+    return Target(running.place.ports[front.port], path, front.kind, running.process.pid)
 
 
-def tell(bare: float, memory_mb: float, rates: dict[int, list[tuple[float, ...]]]) -> None:
-    """Print the medians."""
-    print(f"engine {bare:.0f} texts/s; server {memory_mb:.0f} MB resident")
-    for connections, found in rates.items():
-        rate, p50, p99, spent = (statistics.median(column) for column in zip(*found, strict=True))
-        print(
-            f"{connections:3} connections: {rate:6.0f} requests/s ({rate / bare:.0%} of the engine)"
-            f"  p50 {p50:.1f} ms  p99 {p99:.1f} ms  server CPU {spent:.2f} ms a request"
-        )
+def compare(run: Run, server: Server, running: Running) -> str:
+    """How many labels are the engine's, and of how many.
+
+    Raises:
+        Failed: If more than a few differ: it would not be the same model.
+    """
+    labels = run.predictor.spec.labels
+    found = [label_in(ask(server, running.place, [text]), labels) for text in run.texts[:COMPARED]]
+    same = sum(one == other for one, other in zip(found, run.expected, strict=True))
+    if same < 0.95 * len(found):
+        raise Failed(f"{same} of {len(found)} labels are the engine's")
+    return f"{same} of {len(found)}"
+
+
+def tell_size() -> int:
+    """Install takeroot[serve] in a fresh environment and print its size."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        line = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+        pins = ROOT / "constraints.txt"
+        subprocess.run([*line, "-c", pins, f"{ROOT}[serve]"], check=True)
+        sizes = package_sizes(folder)
+    for each in sorted(sizes, key=lambda each: -sizes[each])[:12]:
+        print(f"{each:28s} {sizes[each]:6.1f} MB")
+    total = sum(sizes.values())
+    short = total > MOST_MB
+    print(f"takeroot[serve] {total:19.1f} MB  <= {MOST_MB} {'NOT REACHED' if short else ''}")
+    return int(short)
+
+
+def size_mb(environment: Path) -> float:
+    """Size of what is installed in an environment."""
+    return sum(package_sizes(environment).values())
+
+
+def package_sizes(environment: Path) -> dict[str, float]:
+    """Size, in MB, of each entry of an environment's site-packages but pip and its like."""
+    (site,) = environment.glob("lib/python*/site-packages")
+    found = {}
+    for entry in site.iterdir():
+        if entry.name.split("-")[0] in NOT_COUNTED:
+            continue
+        files = [entry, *entry.rglob("*")] if entry.is_dir() else [entry]
+        found[entry.name] = sum(each.lstat().st_size for each in files if each.is_file()) / 1e6
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    packages = ("onnxruntime", "tokenizers", "numpy", "uvicorn", "uvloop", "grpcio", "msgspec")
+    return {
+        "processor": next(
+            (
+                line.partition(":")[2].strip()
+                for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")
+            ),
+            platform.processor(),
+        ),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

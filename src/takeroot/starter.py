@@ -62,6 +62,8 @@ def render(table: Table, columns: Columns, path: Path, how: Mapping[str, Any]) -
         f"#   preset: {fit.preset}      # fast, balanced or best\n"
         "#   time_limit_s: 600\n"
         f"#   seed: {fit.seed}\n"
+        "# serve:\n"
+        "#   mask: true            # servers that record texts mask personal data in them\n"
     )
 
 

@@ -15,6 +15,7 @@ from takeroot.bundle.manifest import (
     render_manifest,
     size_cap,
 )
+from takeroot.bundle.spec import parse_spec
 from takeroot.errors import BundleError
 
 SHA = "0" * 64
@@ -113,7 +114,18 @@ def test_what_changes_no_answer_changes_no_hash(make_spec):
 
     plain = model_sha256(make_spec(), served)
 
-    assert plain == model_sha256(make_spec(pack_tokens=50), [*served[::-1], *beside])
+    assert plain == model_sha256(make_spec(pack_tokens=50, mask=True), [*served[::-1], *beside])
+
+
+def test_bundles_written_before_a_key_was_added_keep_their_hash():
+    spec = {"name": "m", "task": "classify", "labels": ["a", "b"], "runtime": "onnx"}
+
+    found = model_sha256(
+        parse_spec(json.dumps({"format": 1, **spec}).encode()), [_entry("model.onnx")]
+    )
+
+    # written down before bundle.json had ``mask``
+    assert found == "2bd485432d10319d3f5262231249214ce90826967434e2a0303602b2a111c8f8"
 
 
 @pytest.mark.parametrize("change", [{"labels": ("c", "b", "a")}, {"max_tokens": 17}])

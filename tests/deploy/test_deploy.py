@@ -7,23 +7,30 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import typer
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from takeroot.cli import app
 from takeroot.serve import v2
-from takeroot.serve.rest import ROUTES
+from takeroot.serve.native import ROUTES
 from takeroot.serve.settings import PREFIX, Settings, read_settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 YAML = sorted([*DEPLOY.rglob("*.yaml"), *DEPLOY.rglob("*.yml")])
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
-METRIC = re.compile(r"\b(?:takeroot|nv_inference)_[a-z_]+\b")
+HISTORIES = sorted(DEPLOY.rglob("*.test.yml"))
 
 
 def documents(name: str) -> list[dict[str, Any]]:
@@ -118,44 +125,103 @@ def test_the_unit_of_systemd_ends_it_gently() -> None:
     assert unit["Service"]["KillMode"] == "mixed"  # SIGTERM to the server, which ends its workers
 
 
-@pytest.mark.parametrize("name", ["prometheus/alerts.yml", "grafana/takeroot.json"])
-def test_metrics_that_are_watched_are_there(name: str, metrics: str) -> None:
-    known = {line.split()[2] for line in metrics.splitlines() if line.startswith("# TYPE")}
-    known |= {f"{each}_{part}" for each in known for part in ("bucket", "sum", "count")}
-
-    named = set(METRIC.findall((DEPLOY / name).read_text(encoding="utf-8")))
-
-    assert named
-    assert named <= known
+@pytest.mark.parametrize("document", documents("kubernetes/takeroot.yaml"), ids=itemgetter("kind"))
+def test_kubernetes_takes_the_manifests(document: dict[str, Any]) -> None:
+    kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
 
 
-@pytest.fixture
-def metrics() -> str:
-    """What a server without any request tells Prometheus."""
-    from takeroot.serve.caller import Gate
-    from takeroot.serve.pool import Pool
-    from takeroot.serve.service import Service
-    from takeroot.serve.telemetry import Telemetry
+def test_hadolint_finds_nothing_in_the_image() -> None:
+    tool = Path(sys.executable).with_name("hadolint")
 
-    gate = Gate(None)
-    telemetry = Telemetry()
-    found = telemetry.render(Service(Path(), Settings(), Pool(1), gate)).decode()
-    gate.close()
-    return found
+    done = subprocess.run(
+        [tool, DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout
 
 
-def test_the_dashboard_is_whole() -> None:
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    text = (DEPLOY / "systemd/takeroot.service").read_text(encoding="utf-8")
+    unit = tmp_path / "takeroot.service"
+    unit.write_text(text.replace("/opt/takeroot/bin/takeroot", sys.executable), encoding="utf-8")
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_grafana_s_own_reader_knows_every_field_of_the_dashboard() -> None:
+    register_default_plugins()
     board = json.loads((DEPLOY / "grafana/takeroot.json").read_text(encoding="utf-8"))
 
-    assert board["uid"] == "takeroot"
-    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    read = json.loads(JSONEncoder().encode(Dashboard.from_json(board)))
+
+    assert kept(board, read) == board
+
+
+def kept(wanted: Any, given: Any) -> Any:
+    """What of ``wanted`` is in ``given``, which may hold more."""
+    if isinstance(wanted, dict) and isinstance(given, dict):
+        return {key: kept(wanted[key], given[key]) for key in wanted if key in given}
+    if isinstance(wanted, list) and isinstance(given, list) and len(wanted) == len(given):
+        return [kept(*pair) for pair in zip(wanted, given, strict=True)]
+    return given
+
+
+def test_the_panels_of_the_dashboard_fill_it_and_do_not_overlap() -> None:
+    board = json.loads((DEPLOY / "grafana/takeroot.json").read_text(encoding="utf-8"))
+    places = [panel["gridPos"] for panel in board["panels"]]
+    covered = Counter(
+        (x, y)
+        for each in places
+        for x in range(each["x"], each["x"] + each["w"])
+        for y in range(each["y"], each["y"] + each["h"])
+    )
+
+    height = max(each["y"] + each["h"] for each in places)
+    assert covered == Counter({(x, y): 1 for x in range(24) for y in range(height)})
+    assert len({panel["id"] for panel in board["panels"]}) == len(places)
     assert all(panel["targets"] and panel["title"] for panel in board["panels"])
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-def test_promtool_takes_the_rules() -> None:
-    rules = DEPLOY / "prometheus/alerts.yml"
+PROMTOOL = shutil.which("promtool")
+with_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
 
-    done = subprocess.run(["promtool", "check", "rules", rules], capture_output=True, check=False)
+
+def promtool(*words: str | Path) -> None:
+    """Run it; it has to find nothing wrong."""
+    assert PROMTOOL is not None
+
+    done = subprocess.run([PROMTOOL, *words], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@with_promtool
+def test_promtool_takes_the_configuration_and_its_rules() -> None:
+    promtool("check", "config", DEPLOY / "prometheus/prometheus.yml")
+    promtool("check", "rules", DEPLOY / "prometheus/alerts.yml")
+
+
+@with_promtool
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.name)
+def test_alerts_come_when_they_should_and_only_then(path: Path) -> None:
+    promtool("test", "rules", path)
+
+
+def test_every_alert_has_a_history_in_which_it_comes() -> None:
+    (rules,) = documents("prometheus/alerts.yml")
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+
+    coming = {
+        expected["alertname"]
+        for path in HISTORIES
+        for test in documents(f"prometheus/{path.name}")[0]["tests"]
+        for expected in test["alert_rule_test"]
+        if expected["exp_alerts"]
+    }
+
+    assert coming == alerts

@@ -55,6 +55,21 @@ def test_masking_twice_is_masking_once(masker, text):
     assert masker.mask(once.text) == type(once)(once.text, ())
 
 
+@given(text=MIXED, ends=st.tuples(st.integers(0, 150), st.integers(0, 150)))
+def test_a_stretch_of_the_text_is_found_in_the_masked_one(text, ends):
+    start, end = sorted(min(place, len(text)) for place in ends)
+    masked = mask(text)
+    cut = [piece for piece in masked.found if piece.start < end and start < piece.end]
+
+    first, last = masked.span(start, end)
+
+    wanted, done = "", start  # what lies outside of pieces, and the placeholders of those touched
+    for piece in cut:
+        wanted += text[done : max(done, piece.start)] + f"[{piece.kind.upper()}]"
+        done = piece.end
+    assert start == end or masked.text[first:last] == wanted + text[done:end]
+
+
 @pytest.mark.parametrize(
     "between", ["", "-", "+", ".", " ", "/", "(", ")", ",", "_", ":", "0", "1", "x"]
 )

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from takeroot.bundle import BundleWriter, open_bundle
+
 PATIENCE_S = 60  # machines that run tests are busy
 
 
@@ -146,3 +148,22 @@ def shop(tmp_path: Path, shop_bundle: Path) -> Path:
     folder = tmp_path / "models"
     shutil.copytree(shop_bundle, folder / "shop")
     return folder
+
+
+@pytest.fixture
+def changed_copy() -> Callable[[Path, Path], str]:
+    """A function that makes a later bundle of a model; it gives the new version."""
+    return _changed_copy
+
+
+def _changed_copy(bundle: Path, to: Path) -> str:
+    """A later bundle of the same model with another threshold; its version."""
+    old = open_bundle(bundle)
+    spec = old.spec.model_copy(
+        update={"abstention": old.spec.abstention.model_copy(update={"threshold": 0.4})}  # type: ignore[union-attr]
+    )
+    with BundleWriter(to, created="2026-01-01T00:00:00Z") as writer:
+        writer.write_spec(spec)
+        for name in ("features.json", "linear.safetensors", "report.html"):
+            writer.write_bytes(name, old.read(name))
+    return open_bundle(to).sha256[:12]

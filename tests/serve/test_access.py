@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from takeroot.serve import v2
-from takeroot.serve.rest import ROUTES
+from takeroot.serve.native import ROUTES
 from takeroot.serve.tokens import SCOPES, create, revoke
 from takeroot.serve.v2.rest import ROUTES as V2_ROUTES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -45,3 +46,11 @@ def test_braces_in_a_value_stand_for_themselves() -> None:
 def test_an_unknown_code_is_our_own_mistake() -> None:
     with pytest.raises(KeyError):
         ServeError("teapot")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "header"),
+    [(None, None), (0.0, "1"), (0.2, "1"), (1.0, "1"), (2.4, "3"), (60, "60")],
+)
+def test_a_client_is_never_told_to_come_again_too_early(seconds: Any, header: str | None) -> None:
+    assert ServeError("overloaded", retry_after_s=seconds).retry_after == header

@@ -91,7 +91,7 @@ def test_the_page_speaks_chinese(page: Page, shared: Running) -> None:
     ask(page, "zzz qqq")
 
     expect(page.locator("#go")).to_have_text("预测")
-    expect(page.locator(".badge")).to_have_text("不作答: 超出范围")
+    expect(page.locator(".badge")).to_have_text("不作答：超出范围")
     assert page.locator("html").get_attribute("lang") == "zh"
 
 
@@ -166,3 +166,23 @@ def test_the_page_fits_a_phone(browser: Any, shared: Running) -> None:
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     context.close()
+
+
+def test_a_model_that_is_gone_is_said_to_be_gone_and_found_again(
+    page: Page, serve: Serve, shop_bundle: Path
+) -> None:
+    server = serve(shop_bundle)
+    open_page(page, server)
+    ask(page, "where is my parcel")
+    expect(page.locator("article")).to_have_count(1)
+
+    server.call("POST", "/v2/repository/models/shop/unload", {})
+    ask(page, "where is it now")
+
+    expect(page.locator("#error")).to_contain_text("no longer served")
+    expect(page.locator("article")).to_have_count(0)  # an old answer would be taken for a new one
+    expect(page.locator("#model option")).to_have_count(0)
+    server.call("POST", "/v2/repository/models/shop/load", {})
+    ask(page, "where is it now")
+    expect(page.locator("article")).to_have_count(1)
+    expect(page.locator("#error")).to_be_hidden()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from takeroot.serve.queue import PackQueue, Piece, pieces, tokens_of
+from takeroot.serve.queue import LEAST_LEFT, PackQueue, Piece, pieces, tokens_of
 
 
 @pytest.fixture
@@ -94,6 +95,41 @@ def test_what_nobody_waits_for_is_dropped_before_it_is_computed(
 
     assert queue.take(128) == [stays]
     assert queue.waiting_texts == 0
+
+
+def test_what_nobody_waits_for_is_not_kept_while_no_worker_is_free(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    class Text(str):
+        """A text whose end can be seen."""
+
+    queue, seen = PackQueue(), []
+    queue.put(stays := piece(loop, 10, 1.0))
+    for _ in range(1000):
+        text = Text("x")
+        seen.append(weakref.ref(text))
+        left = piece(loop, 10, 0.0)
+        left.inputs = [text]
+        queue.put(left)
+        left.done.cancel()
+        queue.leave(left)
+    del text, left
+
+    assert sum(each() is not None for each in seen) <= LEAST_LEFT
+    assert (queue.waiting_texts, queue.take(128)) == (1, [stays])
+
+
+def test_a_worker_is_given_what_it_has_open(loop: asyncio.AbstractEventLoop) -> None:
+    queue = PackQueue()
+    others = [piece(loop, 10, k / 100, key="n") for k in range(20)]
+    own = piece(loop, 10, 1.0)
+    for each in (*others, own):
+        queue.put(each)
+
+    assert queue.take(128, {"m"}) == [own]
+    assert queue.take(128, {"m"}) == []
+    assert queue.elsewhere({"m"}) == others
+    assert (queue.waiting_texts, bool(queue)) == (0, False)
 
 
 def test_parts_of_one_request_do_not_block_another_request(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,8 +25,8 @@ def serve(  # one parameter an option, as typer wants it
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Be reachable without tokens and TLS.")
-    ] = False,
+        bool | None, typer.Option("--insecure", help="Be reachable without tokens and TLS.")
+    ] = None,
     hosts: Annotated[
         list[str] | None, typer.Option("--hosts", help="Host name clients may use; * for any.")
     ] = None,
@@ -44,12 +44,40 @@ def serve(  # one parameter an option, as typer wants it
     max_inputs: Annotated[int | None, typer.Option(help="Texts in a request [256].")] = None,
     max_chars: Annotated[int | None, typer.Option(help="Characters of a text [65536].")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="Of a request [2097152].")] = None,
+    cache: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cache",
+            metavar="MODEL=ENTRIES",
+            help="Keep so many answers of a model for texts that are asked again.",
+        ),
+    ] = None,
+    cache_bytes: Annotated[
+        int | None, typer.Option(help="Memory for one model's kept answers [67108864].")
+    ] = None,
+    traces: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Send OpenTelemetry traces there, over OTLP/HTTP."),
+    ] = None,
     usage: Annotated[
         Path | None, typer.Option(help="SQLite file that keeps what each token used.")
     ] = None,
     log_requests: Annotated[
-        bool, typer.Option("--log-requests", help="Log a line a request, without its text.")
-    ] = False,
+        bool | None, typer.Option("--log-requests", help="Log a line a request, without its text.")
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Folder to keep texts and answers in; without it none are kept."),
+    ] = None,
+    mask: Annotated[
+        bool | None, typer.Option("--mask", help="Replace personal data in what is recorded.")
+    ] = None,
+    mask_names: Annotated[
+        Path | None, typer.Option(help="Names to replace as well: a file with one a line.")
+    ] = None,
+    mask_key_file: Annotated[
+        Path | None, typer.Option(help="Key for pseudonyms that stay the same.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the addresses as one JSON object.")
     ] = False,
@@ -58,32 +86,14 @@ def serve(  # one parameter an option, as typer wants it
 
     Every option can also be given as TAKEROOT_PORT and so on.
     """
+    given = locals()  # each option under the name of its setting
     for module in ("msgspec", "uvicorn", "prometheus_client", "grpc"):
         require(module, extra="serve")
-    from takeroot.serve.server import logging_to_stderr, run
-    from takeroot.serve.settings import read_settings
+    from takeroot.serve.logs import logging_to_stderr
+    from takeroot.serve.server import run
+    from takeroot.serve.settings import Settings, read_settings
 
-    options: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "grpc_port": grpc_port,
-        "workers": workers,
-        "tokens": tokens,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-        "insecure": insecure or None,
-        "hosts": tuple(hosts) if hosts else None,
-        "origins": tuple(origins) if origins else None,
-        "timeout_s": timeout_s,
-        "drain_delay_s": drain_delay_s,
-        "queue_texts": queue_texts,
-        "max_inputs": max_inputs,
-        "max_chars": max_chars,
-        "max_body_bytes": max_body_bytes,
-        "usage": usage,
-        "log_requests": log_requests or None,
-    }
-    settings = read_settings(options)
+    settings = read_settings({name: given[name] for name in Settings.model_fields if name in given})
 
     def started(service: Service, addresses: Addresses) -> None:
         models = [f"{info.name} {info.version}" for info in service.models()]

@@ -85,5 +85,6 @@ def widen_token_types(encoder: nn.Module, count: int) -> None:
     """Give the encoder ``count`` token types, in place; all begin as what the first one was."""
     embeddings: Any = encoder.embeddings
     first = embeddings.token_type_embeddings.weight.data[:1]
-    rows = first.repeat(count, 1)
-    embeddings.token_type_embeddings = nn.Embedding.from_pretrained(rows, freeze=False)
+    embeddings.token_type_embeddings = nn.Embedding(
+        count, first.shape[1], _weight=first.repeat(count, 1)
+    )

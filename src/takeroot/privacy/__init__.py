@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from takeroot.privacy.find import Found, count, find
-from takeroot.privacy.mask import KINDS, Masked, Masker, MaskingError, mask
+from takeroot.privacy.mask import KEY_BYTES, KINDS, Masked, Masker, MaskingError, mask
 from takeroot.privacy.names import Names, read_names
 from takeroot.privacy.patterns import RECOGNISERS
 from takeroot.privacy.recogniser import Form, Recogniser
 
 __all__ = [
+    "KEY_BYTES",
     "KINDS",
     "RECOGNISERS",
     "Form",

@@ -7,13 +7,16 @@ nothing is told by a check digit alone: the issuer's prefix, the province or the
 from __future__ import annotations
 
 import re
+import socket
 from datetime import date
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv6Address
+from itertools import accumulate
+from operator import mul
 
 _RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CREDIT_VALUES = {c: place for place, c in enumerate("0123456789ABCDEFGHJKLMNPQRTUWXY")}
-_CREDIT_WEIGHTS = tuple(pow(3, place, 31) for place in range(17))
+_CREDIT_VALUES = bytes.maketrans(b"0123456789ABCDEFGHJKLMNPQRTUWXY", bytes(range(31)))
+_CREDIT_WEIGHTS = (*(pow(3, place, 31) for place in range(17)), 1)
+_ZERO = ord("0")
 _REGISTER_CODES = (  # who registered it, and what it is
     "11 12 13 19 21 29 31 32 33 34 35 39 41 49 51 52 53 59 61 62 69 71 72 79 81 89 91 92 93 99 "
     "A1 A9 N1 N2 N3 N9 Y1"
@@ -25,7 +28,6 @@ _PROVINCE_CODES = (
 _REGISTERS = frozenset(_REGISTER_CODES.split())
 _PROVINCES = frozenset(_PROVINCE_CODES.split())
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")  # twice the digit, its digits summed
-_SEPARATORS = str.maketrans("", "", " -\r\n")
 _BASE_36 = {ord(c): str(int(c, 36)) for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _IBANS = (  # country and number of characters, from the SWIFT registry
     "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 "
@@ -38,6 +40,7 @@ _IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _IBANS.split()}
 _OCTETS = frozenset(str(number) for number in range(256))
 _NUMBERED = ("v", "ver", "version", "release", "build", "firmware", "section", "chapter")
 _NUMBERED_CN = ("版本", "版本号", "固件", "章", "节")
+_MAY_NUMBER = (*_NUMBERED, "/")
 _NUMBERING = re.compile(rf"(?<![a-z])(?:{'|'.join(_NUMBERED)})$|[a-z]/$")
 _CARD_PREFIXES = (  # first digits from, to, allowed lengths
     ("4", "4", (13, 16, 19)),  # Visa
@@ -64,6 +67,11 @@ _CARD_PREFIXES = (  # first digits from, to, allowed lengths
 )
 
 
+def _groups(piece: str) -> list[str]:
+    """The groups of a number."""
+    return piece.replace("-", " ").split()
+
+
 def is_card(digits: str) -> bool:
     """Whether the digits are a payment card number: issuer's prefix, length, Luhn check digit."""
     return len(digits) in _card_lengths(digits[:4]) and _luhn(digits)
@@ -74,9 +82,14 @@ def card_fit(piece: str) -> int:
 
     Its groups have three digits or more but for the last, or one digit each.
     """
-    digits = piece.translate(_SEPARATORS)
+    start = piece[:4]
+    if start.isdigit() and not _card_lengths(start):
+        return 0
+    groups = _groups(piece)
+    digits = "".join(groups)
+    ends = list(accumulate(map(len, groups)))
     for length in _card_lengths(digits[:4]):
-        if length <= len(digits) and _luhn(digits[:length]):
+        if length in ends and _luhn(digits[:length]):
             end = _group_end(piece, length)
             if end:
                 return end
@@ -110,7 +123,7 @@ def _luhn(digits: str) -> bool:
     """
     codes = digits.encode()
     total = sum(codes[::-2]) + sum(codes[-2::-2].translate(_DOUBLED))
-    return (total - 48 * len(codes)) % 10 == 0  # 48 is the code of "0"
+    return (total - _ZERO * len(codes)) % 10 == 0
 
 
 def is_resident_id(piece: str) -> bool:
@@ -119,15 +132,17 @@ def is_resident_id(piece: str) -> bool:
     Six digits of region, a date of birth, three digits, and the ISO 7064 MOD 11-2 check character.
     The number of a foreigner's permanent residence card begins with 9, and the province follows.
     """
-    text = piece.translate(_SEPARATORS).upper()
+    text = "".join(_groups(piece)).upper()
     if text[:2] not in _PROVINCES and (text[0] != "9" or text[1:3] not in _PROVINCES):
+        return False
+    total = sum(map(mul, text[:17].encode(), _RESIDENT_WEIGHTS)) - _ZERO * sum(_RESIDENT_WEIGHTS)
+    if "10X98765432"[total % 11] != text[17]:
         return False
     try:
         date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
     except ValueError:
         return False
-    total = sum(w * int(d) for w, d in zip(_RESIDENT_WEIGHTS, text[:17], strict=True))
-    return "10X98765432"[total % 11] == text[17]
+    return True
 
 
 def is_credit_code(piece: str) -> bool:
@@ -136,12 +151,11 @@ def is_credit_code(piece: str) -> bool:
     Two characters of register, the code of a region or 100000, nine characters, and the check
     character: with the values c_i of all before it, 31 - sum(c_i * 3^i) mod 31.
     """
-    text = piece.translate(_SEPARATORS).upper()
+    text = "".join(_groups(piece)).upper()
     if text[:2] not in _REGISTERS or (text[2:4] not in _PROVINCES and text[2:8] != "100000"):
         return False
-    values = [_CREDIT_VALUES[character] for character in text]
-    total = sum(c * w for c, w in zip(values, _CREDIT_WEIGHTS, strict=False))
-    return (total + values[17]) % 31 == 0
+    total: int = sum(map(mul, text.encode().translate(_CREDIT_VALUES), _CREDIT_WEIGHTS))
+    return total % 31 == 0
 
 
 def iban_fit(piece: str) -> int:
@@ -150,17 +164,19 @@ def iban_fit(piece: str) -> int:
     The check digits make the number, its first four characters last and letters as 10 to 35, leave
     1 when divided by 97 (ISO 13616; ISO 7064 MOD 97-10).
     """
-    text = piece.translate(_SEPARATORS).upper()
-    length = _IBAN_LENGTHS.get(text[:2], 99)
-    if length > len(text) or int((text[4:length] + text[:4]).translate(_BASE_36)) % 97 != 1:
+    length = _IBAN_LENGTHS.get(piece[:2].upper(), 0)
+    groups = _groups(piece)
+    if length not in accumulate(map(len, groups)):
         return 0
-    end = [place for place, character in enumerate(piece, 1) if character.isalnum()][length - 1]
-    return 0 if piece[end : end + 1].isalnum() else end
+    text = "".join(groups).upper()
+    if int((text[4:length] + text[:4]).translate(_BASE_36)) % 97 != 1:
+        return 0
+    return [place for place, character in enumerate(piece, 1) if character.isalnum()][length - 1]
 
 
 def is_ipv4(piece: str) -> bool:
     """Whether it is an IPv4 address, its numbers written without zeros before them."""
-    return all(number in _OCTETS for number in piece.split("."))
+    return _OCTETS.issuperset(piece.split("."))
 
 
 def is_numbering(before: str) -> bool:
@@ -168,7 +184,7 @@ def is_numbering(before: str) -> bool:
     before = before.rstrip(" :.").lower()
     if before.endswith(_NUMBERED_CN):
         return True
-    return before.endswith((*_NUMBERED, "/")) and _NUMBERING.search(before) is not None
+    return before.endswith(_MAY_NUMBER) and _NUMBERING.search(before) is not None
 
 
 def is_ipv6(piece: str) -> bool:
@@ -176,8 +192,8 @@ def is_ipv6(piece: str) -> bool:
     if piece.startswith("::") or re.search(r"\d", piece) is None:
         return False
     try:
-        return IPv6Address(piece).packed[:2] != b"\0\0"
-    except AddressValueError:
+        return socket.inet_pton(socket.AF_INET6, piece)[:2] != b"\0\0"
+    except OSError:
         return False
 
 

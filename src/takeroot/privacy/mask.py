@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,7 @@ from takeroot.privacy.recogniser import Recogniser
 
 KINDS = (*RECOGNISERS, "name")
 _PASSES = 16  # two are usual
-_KEY_BYTES = 16
+KEY_BYTES = 16  # at least, for a key
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
 
@@ -43,10 +44,29 @@ class Masked:
     Args:
         text: The text with placeholders.
         found: What was replaced, in order; offsets are those of the text as given.
+        ends: Where in ``text`` the placeholder of each piece ends.
     """
 
     text: str
-    found: tuple[Found, ...]
+    found: tuple[Found, ...] = ()
+    ends: tuple[int, ...] = ()
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where in ``text`` a stretch of the text as given stands.
+
+        One that begins or ends within a piece has the whole placeholder.
+        """
+        before = bisect_right(self.found, start, key=lambda piece: piece.end)
+        inside = before < len(self.found) and self.found[before].start <= start
+        first = self.found[before].start if inside else start
+        upto = bisect_left(self.found, end, key=lambda piece: piece.start)
+        inside = upto > 0 and self.found[upto - 1].end >= end
+        last = self.found[upto - 1].end if inside else end
+        return first + self._shift(before), last + self._shift(upto)
+
+    def _shift(self, pieces: int) -> int:
+        """How far the characters after the first so many pieces have moved."""
+        return self.ends[pieces - 1] - self.found[pieces - 1].end if pieces else 0
 
 
 class Masker:
@@ -73,11 +93,12 @@ class Masker:
         key: bytes | None = None,
         recognisers: Mapping[str, Recogniser] | None = None,
     ) -> None:
-        if key is not None and len(key) < _KEY_BYTES:
-            raise RecipeError(f"mask.key: has {len(key)} bytes; {_KEY_BYTES} or more are needed")
+        if key is not None and len(key) < KEY_BYTES:
+            raise RecipeError(f"mask.key: has {len(key)} bytes; {KEY_BYTES} or more are needed")
         self._key = key
         self._recognisers = _table(kinds, names, regions, recognisers or {})
         known = "|".join(sorted({kind.upper() for kind in (*KINDS, *self._recognisers)}))
+        self._instead = {kind: f"[{kind.upper()}]" for kind in self._recognisers}
         self._placeholder = re.compile(rf"\[(?:{known})(?::[a-p]{{16}})?\]")
 
     def mask(self, text: str) -> Masked:
@@ -99,15 +120,21 @@ class Masker:
         form = plain(text)
         parts: list[str] = []
         found: list[Found] = []
-        done = 0
+        ends: list[int] = []
+        done = length = 0
         for first, last, kind in self._pieces(form.text):
             start, end = form.span(first, last)
             start = max(start, done)  # two pieces may share one character of the text
             if start < end:
-                parts += text[done:start], self._instead(kind, form.text[first:last])
+                instead = self._instead[kind]
+                if self._key is not None:
+                    instead = self._pseudonym(self._key, kind, form.text[first:last])
+                parts += text[done:start], instead
+                length += start - done + len(instead)
                 found.append(Found(start, end, kind))
+                ends.append(length)
                 done = end
-        return Masked("".join((*parts, text[done:])), tuple(found))
+        return Masked("".join((*parts, text[done:])), tuple(found), tuple(ends))
 
     def _pieces(self, text: str) -> list[tuple[int, int, str]]:
         """Start, end and kind of everything found in plain text, pass by pass, in order."""
@@ -121,14 +148,10 @@ class Masker:
             rest = look.rest
         raise MaskingError(f"masking failed: new pieces were found in each of {_PASSES} passes")
 
-    def _instead(self, kind: str, piece: str) -> str:
-        """What replaces a piece."""
-        if self._key is None:
-            return f"[{kind.upper()}]"
+    def _pseudonym(self, key: bytes, kind: str, piece: str) -> str:
+        """What replaces a piece where there is a key."""
         value = self._recognisers[kind].value(piece)
-        digest = hmac.digest(
-            self._key, f"{kind}\n{value}".encode("utf-8", "surrogatepass"), "sha256"
-        )
+        digest = hmac.digest(key, f"{kind}\n{value}".encode("utf-8", "surrogatepass"), "sha256")
         return f"[{kind.upper()}:{digest.hex()[:16].translate(_LETTERS)}]"
 
 

@@ -57,16 +57,16 @@ class Form:
         """Where pieces stand; a candidate that is none may hide a piece that begins within it."""
         if self.needs.search(text) is None:
             return
+        if self.fit is len and self.not_after is None and not self.pattern.groups:
+            yield from (match.span() for match in self.pattern.finditer(text))
+            return
+        search, fit, refused = self.pattern.search, self.fit, self.not_after
         at = 0
-        while (match := self.pattern.search(text, at)) is not None:
+        while (match := search(text, at)) is not None:
             start, end = match.span(match.lastindex or 0)
-            size = 0 if self._refused(text, start) else self.fit(text[start:end])
+            size = fit(text[start:end])
+            if size and refused is not None and refused(text[max(0, start - _CONTEXT) : start]):
+                size = 0
             if size:
                 yield start, start + size
             at = start + size if size else match.start() + 1
-
-    def _refused(self, text: str, start: int) -> bool:
-        """Whether the text before a candidate speaks against it."""
-        if self.not_after is None:
-            return False
-        return self.not_after(text[max(0, start - _CONTEXT) : start])

@@ -14,6 +14,7 @@ from takeroot.recipe.models import (
     OutputRecipe,
     Preset,
     Recipe,
+    ServeRecipe,
     Task,
     keys,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "OutputRecipe",
     "Preset",
     "Recipe",
+    "ServeRecipe",
     "Task",
     "from_dict",
     "keys",

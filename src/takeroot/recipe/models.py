@@ -124,6 +124,16 @@ class OutputRecipe(BaseModel):
     weights: bool = Field(True, description="Keep weights/ in the bundle, to train further.")
 
 
+class ServeRecipe(BaseModel):
+    """What servers of the model must keep to; the bundle carries it."""
+
+    model_config = _CLOSED
+
+    mask: bool = Field(
+        False, description="A server that records texts masks personal data in this model's."
+    )
+
+
 class Recipe(BaseModel):
     """Everything a run is made from."""
 
@@ -136,6 +146,7 @@ class Recipe(BaseModel):
     compress: CompressRecipe = CompressRecipe()
     abstain: AbstainRecipe = AbstainRecipe()
     output: OutputRecipe = OutputRecipe()
+    serve: ServeRecipe = ServeRecipe()
 
 
 def keys(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[str]:

@@ -13,7 +13,7 @@ from takeroot.serve.faults import ServeError
 from takeroot.serve.limits import DAY_S, Bucket, Quotas, Rate
 from takeroot.serve.roster import Caller, Entry, Roster
 from takeroot.serve.tokens import ANONYMOUS_NAME, SCOPES, SECRET, digest
-from takeroot.serve.usage import Ledger
+from takeroot.serve.usage import Ledger, Sums
 
 __all__ = ["ANONYMOUS", "SCOPES", "Caller", "Gate", "bearer"]
 
@@ -107,6 +107,10 @@ class Gate:
             ServeError: not_ready, if the file cannot be read now.
         """
         return self._ledger.rows(since)
+
+    def totals(self) -> list[tuple[str, str, Sums]]:
+        """Token, model and what was used since the process started; no disk is waited for."""
+        return self._ledger.totals()
 
     @property
     def problem(self) -> str | None:

@@ -6,6 +6,7 @@ Natively it is ``{"error": {"code", "message", "request_id"}}``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -64,6 +65,9 @@ FAULTS: dict[str, Fault] = {
     "unknown_host": Fault(
         421, "INVALID_ARGUMENT", "this server does not go by the host name of the request"
     ),
+    "headers_too_large": Fault(
+        431, "RESOURCE_EXHAUSTED", "the headers are too large", "; at most {limit} bytes"
+    ),
     "rate_limited": Fault(
         429,
         "RESOURCE_EXHAUSTED",
@@ -103,7 +107,16 @@ class ServeError(Exception):
         self.fault = FAULTS[code]
         self.message = _filled(self.fault, fields)
         self.retry_after_s = retry_after_s
+        known = fields.get("known")
+        self.known = tuple(map(str, known)) if isinstance(known, list | tuple) else ()
         super().__init__(self.message)
+
+    @property
+    def retry_after(self) -> str | None:
+        """The header Retry-After: whole seconds, never too few of them; None for no header."""
+        if self.retry_after_s is None:
+            return None
+        return str(max(1, math.ceil(self.retry_after_s)))
 
 
 def _filled(fault: Fault, fields: dict[str, object]) -> str:

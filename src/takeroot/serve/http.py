@@ -1,25 +1,30 @@
 """uvicorn's HTTP protocol with the limits it lacks.
 
-A connection that does not finish sending its request in time is closed, headers are bounded, and a
-client that leaves cancels what it asked for at once.
+A connection that does not finish sending its request in time is closed, headers are bounded, what
+is no HTTP is refused as everything else is, and a client that leaves cancels what it asked for at
+once. At the server's end, who has connected by then is let in and may ask.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
+import msgspec
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from takeroot.serve.faults import ServeError
+from takeroot.serve.request_id import accepted_id
 
 MAX_HEADER_BYTES = 16 << 10
 MAX_HEADERS = 100
 REQUEST_S = 10.0  # to send a whole request in
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: application/json\r\ncontent-length: 97\r\nconnection: close\r\n\r\n"
-    b'{"error":{"code":"headers_too_large",'
-    b'"message":"the headers are too large; at most 16384 bytes"}}'
-)
+LAST_S = 0.5  # at the end, for a client that has connected to begin its request
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -73,16 +78,28 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, once."""
+        del msg  # uvicorn's own words
         if not self._refused:
-            super().send_400_response(msg)
+            self._refuse(ServeError("invalid_request", reason="it is not HTTP"))
+
+    def shutdown(self) -> None:
+        """The server ends: close, but let a request that is on its way come and be answered."""
+        if self._late is None:
+            super().shutdown()
+        else:
+            self.loop.call_later(LAST_S, super().shutdown)
+
+    def _refuse(self, error: ServeError) -> None:
+        """Answer by ourselves, and close."""
+        self._refused = True
+        self.transport.write(_response(error))
+        self.transport.close()
 
     def _count(self, size: int) -> None:
         """Refuse headers that are too large, before they are kept."""
         self._header_bytes += size
         if self._header_bytes > MAX_HEADER_BYTES or len(self.headers) > MAX_HEADERS:
-            self._refused = True
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            self._refuse(ServeError("headers_too_large", limit=MAX_HEADER_BYTES))
             raise ValueError("headers too large")  # ends the parser's work
 
     def _in_time(self) -> None:
@@ -96,3 +113,57 @@ class LimitedProtocol(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
         self._task = task
+
+
+class LimitedServer(uvicorn.Server):
+    """uvicorn's server, which at its end resets none of the connections that wait to be let in."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the listeners, let in who has connected by then, and wait for everybody."""
+        listening = [each for server in self.servers for each in server.sockets]
+        kept = [socket.socket(fileno=os.dup(each.fileno())) for each in listening]
+        for server in self.servers:
+            server.close()
+        await self._let_in(kept)
+        await super().shutdown(sockets)
+
+    async def _let_in(self, kept: Sequence[socket.socket]) -> None:
+        """Take the connections that wait at some listeners, and close those."""
+        loop = asyncio.get_running_loop()
+        coming = []
+        for listener in kept:
+            with listener:
+                listener.setblocking(False)
+                while (accepted := _accept(listener)) is not None:
+                    opening = loop.connect_accepted_socket(
+                        self._protocol, accepted, ssl=self.config.ssl
+                    )
+                    coming.append(loop.create_task(opening))
+        if coming:
+            await asyncio.wait(coming, timeout=LAST_S)
+
+    def _protocol(self) -> LimitedProtocol:
+        """What uvicorn makes for a connection."""
+        return LimitedProtocol(self.config, self.server_state, self.lifespan.state)
+
+
+def _accept(listener: socket.socket) -> socket.socket | None:
+    """A connection that waits, if any does."""
+    try:
+        accepted, _ = listener.accept()
+    except BlockingIOError:
+        return None
+    accepted.setblocking(False)
+    return accepted
+
+
+def _response(error: ServeError) -> bytes:
+    """An error before there is a request that the application could answer."""
+    about = {"code": error.code, "message": error.message, "request_id": accepted_id("")}
+    body = msgspec.json.encode({"error": about})
+    status = HTTPStatus(error.fault.http)
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -14,7 +14,7 @@ import takeroot
 from takeroot.serve.faults import FAULTS
 
 if TYPE_CHECKING:
-    from takeroot.serve.rest import Route
+    from takeroot.serve.native import Route
 
 _ANSWER = {
     "type": "object",
@@ -70,7 +70,7 @@ _EXAMPLE = {"inputs": ["my card has not arrived"], "options": {"top_k": 3}}
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """OpenAPI 3.1."""
-    from takeroot.serve.rest import PredictRequest
+    from takeroot.serve.native import PredictRequest
 
     _, schemas = msgspec.json.schema_components(
         [PredictRequest], ref_template="#/components/schemas/{name}"

@@ -25,6 +25,7 @@ from takeroot.serve.queue import PackQueue, Piece, Result
 from takeroot.serve.wire import (
     Broken,
     Done,
+    Failed,
     Frames,
     FromWorker,
     Load,
@@ -43,6 +44,10 @@ STOP_S = 5.0  # a worker gets to end by itself
 
 log = logging.getLogger(__name__)
 _decoder = msgspec.msgpack.Decoder(FromWorker)
+
+
+class Interrupted(BundleError):
+    """A worker ended before it had opened a bundle; another try may go well."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class _Worker(asyncio.Protocol):
         self.frames = Frames()
         self.runs: dict[int, tuple[list[Piece], float]] = {}
         self.loading: dict[str, asyncio.Future[Loaded]] = {}
-        self.open: set[str] = set()
+        self.open: dict[str, Loaded] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.WriteTransport, transport)  # uvloop's is no subclass
@@ -93,10 +98,15 @@ class _Worker(asyncio.Protocol):
         """Ask for a model; the future gives what the worker says."""
         waiting = self.loading[key] = asyncio.get_running_loop().create_future()
         if self.transport is None or self.transport.is_closing():
-            waiting.set_exception(BundleError("a worker ended before it opened the bundle"))
+            waiting.set_exception(Interrupted("a worker ended before it opened the bundle"))
         else:
             self.send(Load(key, path))
         return waiting
+
+    def forget(self, key: str) -> None:
+        """Drop a model."""
+        if self.open.pop(key, None) is not None:
+            self.send(Unload(key))
 
 
 @dataclass
@@ -105,11 +115,11 @@ class Pool:
 
     Args:
         size: How many.
-        observe: Called with every finished run: model key, texts, tokens, seconds.
+        observe: Called with every finished run: model, texts, tokens.
     """
 
     size: int
-    observe: Callable[[str, int, int, float], None] = lambda *_: None
+    observe: Callable[[Opened, int, int], None] = lambda *_: None
     queue: PackQueue = field(default_factory=PackQueue)
     models: dict[str, Opened] = field(default_factory=dict)
     respawned: int = 0
@@ -145,45 +155,57 @@ class Pool:
         return bool(self.queue) or any(worker.runs for worker in self._workers)
 
     async def open(self, key: str, path: str) -> Opened:
-        """Have every worker verify, open and warm up a bundle.
+        """Have every worker verify, open and warm up a bundle, where it has not yet.
 
         Raises:
-            BundleError: If one of them cannot.
+            BundleError: If one of them cannot; ``Interrupted`` if there is none, or one ended.
         """
-        said: list[Loaded] = []
-        while lacking := [worker for worker in self._workers if key not in worker.open]:
-            said += await asyncio.gather(*(worker.load(key, path) for worker in lacking))
+        try:
+            while lacking := [worker for worker in self._workers if key not in worker.open]:
+                await asyncio.gather(*(worker.load(key, path) for worker in lacking))
+            said = [worker.open[key] for worker in self._workers]
+            if not said:
+                raise Interrupted(f"{path}: there is no worker to open it")
+            if len({each.sha256 for each in said}) > 1:
+                raise BundleError(f"{path}: changed while it was opened")
+        except BundleError:
+            if key not in self.models:
+                self.forget(key)
+            raise
         first = said[0]
-        if len({each.sha256 for each in said}) > 1:
-            self.forget(key)
-            raise BundleError(f"{path}: changed while it was opened")
-        spec = parse_spec(first.spec)
-        opened = Opened(key, path, spec, first.sha256, first.created)
-        self.models[key] = opened
-        return opened
+        opened = Opened(key, path, parse_spec(first.spec), first.sha256, first.created)
+        return self.models.setdefault(key, opened)
+
+    def everywhere(self, key: str) -> bool:
+        """Whether every worker has a model open."""
+        return key in self.models and all(key in worker.open for worker in self._workers)
 
     def forget(self, key: str) -> None:
         """Have the workers drop a model that nobody waits for any more."""
         self.models.pop(key, None)
         for worker in self._workers:
-            if key in worker.open:
-                worker.open.discard(key)
-                worker.send(Unload(key))
+            worker.forget(key)
 
     def put(self, piece: Piece, ahead: int = 0) -> None:
-        """Let a piece be answered."""
+        """Let a piece be answered, or refuse it if its model is open nowhere."""
+        if piece.key not in self.models:
+            _fail([piece], ServeError("not_ready", retry_after_s=1.0))
+            return
         self.queue.put(piece, ahead)
         self.dispatch()
 
     def dispatch(self) -> None:
         """Hand waiting pieces to workers that have room."""
         while self.queue:
-            worker = min(self._workers, key=lambda each: len(each.runs), default=None)
-            if worker is None or len(worker.runs) >= DEPTH or worker.transport is None:
+            for worker in sorted(self._workers, key=lambda each: len(each.runs)):
+                if len(worker.runs) >= DEPTH or worker.transport is None:
+                    return
+                taken = self.queue.take(PACK_TOKENS, worker.open)
+                if taken:
+                    self._run(worker, taken)
+                    break
+            else:
                 return
-            taken = self.queue.take(PACK_TOKENS)
-            if taken:
-                self._run(worker, taken)
 
     def _run(self, worker: _Worker, taken: list[Piece]) -> None:
         """Give a worker some pieces to answer in one run."""
@@ -205,21 +227,27 @@ class Pool:
                 _fail(taken, ServeError("internal"))
             return
         waiting = worker.loading.pop(message.key, None)
+        problem = message.message if isinstance(message, Failed) else ""
         if isinstance(message, Loaded):
-            worker.open.add(message.key)
+            worker.open[message.key] = message
+            known = self.models.get(message.key)
+            if known is not None and known.sha256 != message.sha256:
+                worker.forget(message.key)  # one key never stands for two bundles
+                problem = f"{known.path}: is another bundle by now"
         if waiting is None or waiting.done():
             return
-        if isinstance(message, Loaded):
+        if isinstance(message, Loaded) and not problem:
             waiting.set_result(message)
         else:
-            waiting.set_exception(BundleError(message.message))
+            waiting.set_exception(BundleError(problem))
 
     def _finish(self, taken: list[Piece], started: float, said: Done) -> None:
         """Give each piece its part of a run's answers."""
         texts = len(said.tokens)
         seconds = said.compute_ns / 1e9
-        self.observe(taken[0].key, texts, sum(said.tokens), seconds)
-        start = 0
+        if opened := self.models.get(taken[0].key):
+            self.observe(opened, texts, sum(said.tokens))
+        start, runs = 0, 1
         for piece in taken:
             end = start + len(piece.inputs)
             if not piece.done.done():
@@ -227,19 +255,21 @@ class Pool:
                     Result(
                         said.json[start:end],
                         said.answers[start:end],
-                        sum(said.tokens[start:end]),
-                        sum(said.abstained[start:end]),
+                        said.tokens[start:end],
+                        said.abstained[start:end],
                         started,
                         seconds * (end - start) / texts,
+                        runs,
                     )
                 )
+                runs = 0
             start = end
 
     def lost(self, worker: _Worker) -> None:
         """A worker has ended: what it was doing goes to the others, and it is replaced."""
         for waiting in worker.loading.values():
             if not waiting.done():
-                waiting.set_exception(BundleError("a worker ended while it opened the bundle"))
+                waiting.set_exception(Interrupted("a worker ended while it opened the bundle"))
         if self._stopping or worker not in self._workers:  # one that is not ready yet is retried
             return
         self._workers.remove(worker)
@@ -254,27 +284,53 @@ class Pool:
         self.dispatch()
         task = asyncio.get_running_loop().create_task(self._replace(worker))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._replaced)
 
     async def _replace(self, dead: _Worker) -> None:
-        """Start a worker in place of a dead one, with every model open, and give it work."""
+        """Start a worker in place of a dead one, with the models open, and give it work."""
         await asyncio.to_thread(_end, dead.process)
         while True:
             fresh = await self._spawn()
             self.respawned += 1
             try:
-                while lacking := [m for m in self.models.values() if m.key not in fresh.open]:
-                    await asyncio.gather(*(fresh.load(each.key, each.path) for each in lacking))
-            except BundleError as error:
-                log.error("a new worker cannot open a bundle: %s", error)
-                if fresh.transport is not None:
-                    fresh.transport.close()
+                await self._reopen(fresh)
+            except Interrupted as error:
+                log.error("a new worker ended: %s", error)
                 await asyncio.to_thread(_end, fresh.process)
                 await asyncio.sleep(RESPAWN_S)
                 continue
             break
         self._workers.append(fresh)
         self.dispatch()
+
+    async def _reopen(self, fresh: _Worker) -> None:
+        """Have a new worker open all models; it does without those it cannot open.
+
+        Raises:
+            Interrupted: If it ends.
+        """
+        without: set[str] = set()
+        while lacking := self.models.keys() - fresh.open.keys() - without:
+            for model in [self.models[key] for key in lacking]:
+                try:
+                    await fresh.load(model.key, model.path)
+                except Interrupted:
+                    raise
+                except BundleError as error:
+                    without.add(model.key)
+                    log.error("a new worker does without a model: %s", error)
+        for key in fresh.open.keys() - self.models.keys():  # forgotten meanwhile
+            fresh.forget(key)
+
+    def _replaced(self, task: asyncio.Task[None]) -> None:
+        """Give up the models that no worker has open, when none is being started any more."""
+        self._tasks.discard(task)
+        if self._tasks or self._stopping:
+            return
+        kept = {key for key in self.models if any(key in each.open for each in self._workers)}
+        for key in self.models.keys() - kept:
+            log.error("%s: open in no worker any more", self.models.pop(key).path)
+        _fail(self.queue.elsewhere(self.models), ServeError("not_ready", retry_after_s=1.0))
 
     async def _spawn(self) -> _Worker:
         """A new process, connected."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from takeroot.bundle.answer import Answer
@@ -19,6 +19,7 @@ from takeroot.serve.wire import Form, Input
 
 SECONDS_A_TOKEN = 1e-4  # a little more than a token costs
 MOST_PASSED = 8  # pieces of other models or too long ones looked past to fill a pack
+LEAST_LEFT = 64  # pieces nobody waits for are cleared away when there are more, and more than half
 BYTES_A_TOKEN = 3  # of UTF-8: an English token has four, a Chinese one three
 
 
@@ -35,6 +36,7 @@ class Piece:
         arrived: When, on the loop's clock.
         done: Gets the worker's answers.
         tries: Workers that were given it and died.
+        first: Whether no piece of its request comes before it.
         waiting: Whether it counts among the texts that wait.
     """
 
@@ -46,6 +48,7 @@ class Piece:
     arrived: float
     done: asyncio.Future[Result]
     tries: int = 0
+    first: bool = False
     waiting: bool = False
 
     @property
@@ -61,25 +64,28 @@ class Result:
     Args:
         json: Answers in JSON, or
         answers: as values, by the form asked for.
-        tokens: Tokens read.
-        abstained: Texts left without an answer.
+        tokens: Tokens read of each text.
+        abstained: Whether each text was left without an answer.
         started: When it was handed to a worker, on the loop's clock.
         compute_s: Its share of the run's computing time.
+        runs: 1 for the first piece of a run, 0 for the others: the sum counts runs.
     """
 
     json: list[bytes]
     answers: list[Answer]
-    tokens: int
-    abstained: int
+    tokens: list[int]
+    abstained: list[bool]
     started: float
     compute_s: float
+    runs: int
 
 
 @dataclass
 class PackQueue:
-    """Pieces that wait."""
+    """Pieces that wait, and some that nobody waits for any more."""
 
     waiting_texts: int = 0
+    _waiting: int = 0  # pieces
     _heap: list[tuple[float, int, Piece]] = field(default_factory=list)
     _counter: Iterator[int] = field(default_factory=itertools.count)
 
@@ -91,34 +97,64 @@ class PackQueue:
         place = piece.arrived + SECONDS_A_TOKEN * (ahead + piece.tokens)
         heapq.heappush(self._heap, (place, next(self._counter), piece))
         self.waiting_texts += len(piece.inputs)
+        self._waiting += 1
         piece.waiting = True
+
+    def requests(self, key: str) -> int:
+        """Requests for a model of which nothing has been handed out yet."""
+        return sum(piece.first and piece.waiting and piece.key == key for _, _, piece in self._heap)
 
     def leave(self, piece: Piece) -> None:
         """Free the piece's place: nobody waits for it any more."""
+        self._off(piece)
+        left = len(self._heap) - self._waiting
+        if left > max(LEAST_LEFT, self._waiting):
+            self._heap = [entry for entry in self._heap if entry[2].waiting]
+            heapq.heapify(self._heap)
+
+    def _off(self, piece: Piece) -> None:
+        """Count a piece no more."""
         if piece.waiting:
             piece.waiting = False
             self.waiting_texts -= len(piece.inputs)
+            self._waiting -= 1
 
-    def take(self, pack_tokens: int) -> list[Piece]:
+    def elsewhere(self, keys: Container[str]) -> list[Piece]:
+        """The pieces of other models than these, taken out of the queue."""
+        found = [entry[2] for entry in self._heap if entry[2].key not in keys]
+        self._heap = [entry for entry in self._heap if entry[2].key in keys]
+        heapq.heapify(self._heap)
+        for piece in found:
+            self._off(piece)
+        return found
+
+    def take(self, pack_tokens: int, keys: Container[str] | None = None) -> list[Piece]:
         """The next pieces, of one model and form, up to a pack; one at least if any waits.
 
         Pieces that nobody waits for any more are dropped on the way.
+
+        Args:
+            pack_tokens: A pack.
+            keys: Models to choose from; None for all.
         """
         taken: list[Piece] = []
         passed: list[tuple[float, int, Piece]] = []
+        others: list[tuple[float, int, Piece]] = []
         tokens = 0
         while self._heap and tokens < pack_tokens and len(passed) < MOST_PASSED:
             entry = heapq.heappop(self._heap)
             piece = entry[2]
             if piece.dropped:
-                self.leave(piece)
+                self._off(piece)
+            elif keys is not None and piece.key not in keys:
+                others.append(entry)
             elif taken and not (_alike(piece, taken[0]) and tokens + piece.tokens <= pack_tokens):
                 passed.append(entry)
             else:
                 taken.append(piece)
                 tokens += piece.tokens
-                self.leave(piece)
-        for entry in passed:
+                self._off(piece)
+        for entry in passed + others:
             heapq.heappush(self._heap, entry)
         return taken
 

@@ -7,25 +7,28 @@ answered, workers ended, usage saved, exit code 0. A second signal ends at once.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from takeroot.errors import RecipeError, TakerootError
+from takeroot.errors import RecipeError, TakerootError, require
 from takeroot.serve.caller import Gate
 from takeroot.serve.pool import Pool
 from takeroot.serve.service import Service
 from takeroot.serve.settings import Settings
 from takeroot.serve.telemetry import Telemetry
 
+if TYPE_CHECKING:
+    from takeroot.serve.records import Recorder
+    from takeroot.serve.traces import Traces
+
 MOST_RPCS = 2000  # at a time, health watchers among them; beyond, RESOURCE_EXHAUSTED
 KEEP_ALIVE_S = 75  # longer than balancers keep theirs, so that they never write into a closed one
+HELD_S = 0.2  # before gRPC stops, until every client is held back; after, until it knows
 STARTED_S = 0.005  # between two looks whether it listens
 DRAINED_S = 0.02  # between two looks whether all is answered
 
@@ -72,17 +75,33 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _serve(
     folder: Path, settings: Settings, started: Callable[[Service, Addresses], None]
 ) -> None:
+    """What a server keeps and tells, from its start to its end."""
+    with ExitStack() as ends:
+        traces = _traces(settings)
+        if traces is not None:
+            ends.callback(traces.close)
+        recorder = _recorder(settings)
+        if recorder is not None:
+            ends.callback(recorder.close)
+        gate = Gate(settings.tokens, settings.usage)
+        ends.callback(gate.close)
+        telemetry = Telemetry(traces)
+        pool = Pool(settings.processes, telemetry.observe_run)
+        service = Service(folder, settings, pool, gate, telemetry.observe_request, recorder)
+        await _live(service, telemetry, started)
+
+
+async def _live(
+    service: Service, telemetry: Telemetry, started: Callable[[Service, Addresses], None]
+) -> None:
     """One server's life."""
-    telemetry = Telemetry()
-    gate = Gate(settings.tokens, settings.usage)
-    pool = Pool(settings.processes, telemetry.observe_run)
-    service = Service(folder, settings, pool, gate, telemetry.observe_request)
+    pool, settings = service.pool, service.settings
     stop = asyncio.Event()
     signals_away = _on_signal(stop)
     opening = asyncio.create_task(service.start())
     try:
         await asyncio.sleep(0)  # the workers start while the libraries below are imported
-        listeners = await _listeners(service, gate, settings, telemetry)
+        listeners = await _listeners(service, service.gate, settings, telemetry)
         await opening
         await service.ready()
         await listeners.open(settings)
@@ -100,7 +119,30 @@ async def _serve(
         with suppress(asyncio.CancelledError, TakerootError):
             await opening
         await pool.stop()
-        gate.close()
+
+
+def _traces(settings: Settings) -> Traces | None:
+    """Where spans are sent, if that is wanted.
+
+    Raises:
+        MissingExtraError: If what sends them is not installed.
+    """
+    if settings.traces is None:
+        return None
+    for module in ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"):
+        require(module, extra="otel")
+    from takeroot.serve.traces import Traces
+
+    return Traces(settings.traces)
+
+
+def _recorder(settings: Settings) -> Recorder | None:
+    """What keeps texts and answers, if that is wanted."""
+    if settings.record is None:
+        return None
+    from takeroot.serve.records import open_recorder  # its patterns take a while to compile
+
+    return open_recorder(settings.record, settings)
 
 
 @dataclass
@@ -143,11 +185,28 @@ class _Listeners:
         assert self.running is not None
         service.draining = True
         await asyncio.sleep(settings.drain_delay_s)
+        service.closing = asyncio.Event()
         self.rest.should_exit = True
         ends: list[Any] = [self.running]
         if self.grpc is not None:
-            ends.append(self.grpc[0].stop(settings.timeout_s))
+            ends.append(_end_grpc(self.grpc[0], service, settings.timeout_s))
         await asyncio.gather(*ends)
+
+
+async def _end_grpc(server: Any, service: Service, grace_s: float) -> None:
+    """Stop a gRPC server when what it accepted is answered.
+
+    It would cancel the calls it has read and not handed over, so new ones are held back until it
+    has stopped, and then refused: who is held back does not call at that moment.
+    """
+    assert service.closing is not None
+    while service.pool.busy:
+        await asyncio.sleep(DRAINED_S)
+    await asyncio.sleep(HELD_S)
+    stopping = asyncio.create_task(server.stop(grace_s))
+    await asyncio.sleep(HELD_S)
+    service.closing.set()
+    await stopping
 
 
 async def _listeners(
@@ -156,7 +215,7 @@ async def _listeners(
     """Everything that will listen."""
     import uvicorn
 
-    from takeroot.serve.http import LimitedProtocol
+    from takeroot.serve.http import LimitedProtocol, LimitedServer
     from takeroot.serve.rest import App
 
     app = App(service, gate, settings, telemetry)
@@ -180,10 +239,13 @@ async def _listeners(
         config.load()
     except OSError as error:
         raise RecipeError(f"tls_cert, tls_key: cannot be used: {error}") from error
-    return _Listeners(uvicorn.Server(config), await _grpc_server(service, gate, settings))
+    grpc = await _grpc_server(service, gate, settings, telemetry)
+    return _Listeners(LimitedServer(config), grpc)
 
 
-async def _grpc_server(service: Service, gate: Gate, settings: Settings) -> tuple[Any, int] | None:
+async def _grpc_server(
+    service: Service, gate: Gate, settings: Settings, telemetry: Telemetry
+) -> tuple[Any, int] | None:
     """A gRPC server that is not started yet, and its port."""
     if settings.grpc_port < 0:
         return None
@@ -196,7 +258,7 @@ async def _grpc_server(service: Service, gate: Gate, settings: Settings) -> tupl
         ("grpc.so_reuseport", 0),
     ]
     server = grpc.aio.server(options=limits, maximum_concurrent_rpcs=MOST_RPCS)
-    add_to(server, service, gate)
+    add_to(server, service, gate, telemetry)
     address = f"{settings.url_host}:{settings.grpc_port}"
     try:
         if settings.tls_cert is not None and settings.tls_key is not None:
@@ -233,35 +295,3 @@ def _on_signal(stop: asyncio.Event) -> Callable[[], None]:
             loop.remove_signal_handler(kind)
 
     return away
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line; never a text of a request."""
-
-    FIELDS = ("request_id", "method", "path", "status")
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record in JSON."""
-        line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-        }
-        line |= {name: getattr(record, name) for name in self.FIELDS if hasattr(record, name)}
-        return json.dumps(line, ensure_ascii=False)
-
-
-@contextmanager
-def logging_to_stderr() -> Iterator[None]:
-    """Log in JSON on stderr inside the block."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    root = logging.getLogger("takeroot")
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)

@@ -1,112 +1,48 @@
 """The one object under REST and gRPC: which models there are, and answers.
 
-It holds the bundles found in a folder, each opened by every worker, and swaps them when the folder
-changes: the new one is verified, opened and warmed up beside the old one, which is dropped when
-nothing of it waits any more. A request is answered wholly by the version it was given first.
+A request is answered wholly by the version it was given first, whatever happens in the folder.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from takeroot.bundle.answer import Answer
-from takeroot.bundle.spec import Spec
-from takeroot.errors import BundleError
+from takeroot.serve.cache import Cache
 from takeroot.serve.caller import ANONYMOUS, Caller, Gate
-from takeroot.serve.catalogue import Place, scan
 from takeroot.serve.faults import ServeError
-from takeroot.serve.pool import Opened, Pool
-from takeroot.serve.queue import Piece, Result, pieces
+from takeroot.serve.models import ModelInfo, Models, Served
+from takeroot.serve.pool import Pool
+from takeroot.serve.queue import Piece, Result
 from takeroot.serve.settings import Settings
 from takeroot.serve.statistics import Finished, ModelStatistics
-from takeroot.serve.wire import Form, Input
+from takeroot.serve.wire import Input
+from takeroot.serve.work import Asked, Work
 
-VERSION_DIGITS = 12
-SHOWN = 20  # model names in a message
+if TYPE_CHECKING:  # loaded where something is recorded, for it takes time
+    from takeroot.serve.records import Recorder
+
 PROBE_S = 1.0  # a forward pass for readiness may take
-WATCH_S = 1.0  # between two looks at the folder
 RETRY_AFTER_S = 1.0
 
 # Who asks: set by whoever admitted the request, in the request's own task.
 CALLER: ContextVar[Caller] = ContextVar("CALLER", default=ANONYMOUS)
 
-log = logging.getLogger(__name__)
+T = TypeVar("T", Answer, bytes)
 
 
 @dataclass(frozen=True)
-class ModelInfo:
-    """A model that is served.
-
-    Args:
-        name: From its bundle.
-        version: First digits of its hash.
-        spec: What bundle.json says.
-        sha256: The hash of all that determines answers.
-        ready: Whether it answers.
-    """
-
-    name: str
-    version: str
-    spec: Spec
-    sha256: str
-    ready: bool = True
-
-
-@dataclass(frozen=True)
-class Reply:
-    """The answers to a request, all by one version of one model.
-
-    Args:
-        model: Its name.
-        version: Its version.
-        answers: In order of the inputs.
-        tokens: Tokens read.
-        queue_ms: Until the last of them was handed to a worker.
-        compute_ms: Computing time, summed.
-    """
+class Reply(Generic[T]):
+    """The answers to a request in order of its inputs, all by one version of one model."""
 
     model: str
     version: str
-    answers: list[Answer]
-    tokens: int
-    queue_ms: float
-    compute_ms: float
-
-
-@dataclass(frozen=True)
-class Written:
-    """The answers to a request, each in JSON; otherwise as ``Reply``."""
-
-    model: str
-    version: str
-    json: list[bytes]
-    tokens: int
-    queue_ms: float
-    compute_ms: float
-
-
-@dataclass(frozen=True)
-class _Served:
-    """An opened bundle and how it is shown."""
-
-    opened: Opened
-    info: ModelInfo
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a request asks of a model: see ``Service.write``."""
-
-    inputs: Sequence[Input]
-    deadline: float | None
-    form: Form
-    top_k: int | None
+    answers: list[T]
 
 
 @dataclass
@@ -119,6 +55,7 @@ class Service:
         pool: The workers.
         gate: Keeps quotas and usage; the caller is ``CALLER``.
         observe: Called after every request.
+        recorder: Keeps texts and answers; None keeps nothing.
     """
 
     folder: Path
@@ -126,16 +63,16 @@ class Service:
     pool: Pool
     gate: Gate
     observe: Callable[[Finished], None] = lambda _: None
-    _served: dict[str, _Served] = field(default_factory=dict)  # by place key
-    _by_name: dict[str, list[_Served]] = field(default_factory=dict)  # newest first
-    _hidden: set[str] = field(default_factory=set)  # names unloaded on request
-    _refused: set[str] = field(default_factory=set)  # place keys that could not be opened
-    _in_use: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    recorder: Recorder | None = None
     _statistics: dict[tuple[str, str], ModelStatistics] = field(default_factory=dict)
-    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     was_ready: bool = False
     draining: bool = False  # the end is near: everything is answered, but readiness is off
+    closing: asyncio.Event | None = None  # from when nothing is accepted; set when that is over
     _last_probe: float = -1e9
+    _models: Models = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._models = Models(self.folder, self.settings, self.pool)
 
     async def start(self) -> None:
         """Start the workers and open every bundle.
@@ -143,17 +80,11 @@ class Service:
         Raises:
             BundleError: If there is none, or one cannot be opened.
         """
-        places = scan(self.folder)
-        if not places:
-            raise BundleError(f"{self.folder}: holds no bundle (a folder with manifest.json)")
-        await self.pool.start()
-        for place in places:
-            await self._open(place)
-        self._arrange()
+        await self._models.start()
 
     def models(self) -> list[ModelInfo]:
         """What is served, by name, the newest version of each first."""
-        return [each.info for name in sorted(self._by_name) for each in self._by_name[name]]
+        return [each.info for each in self._models.listed()]
 
     def find(self, name: str, version: str | None = None) -> ModelInfo:
         """The newest version of a model, or the one asked for.
@@ -161,7 +92,7 @@ class Service:
         Raises:
             ServeError: ``unknown_model``.
         """
-        return self._find(name, version).info
+        return self._models.find(name, version).info
 
     async def predict(
         self,
@@ -170,7 +101,7 @@ class Service:
         *,
         version: str | None = None,
         deadline: float | None = None,
-    ) -> Reply:
+    ) -> Reply[Answer]:
         """Answers as values.
 
         Cancelling the task frees the request's place in the queue.
@@ -184,11 +115,8 @@ class Service:
         Raises:
             ServeError: If the request cannot be accepted, or not answered in time.
         """
-        asked = _Asked(inputs, deadline, "answers", None)
-        found, about = await self._answer(self._find(name, version), asked)
-        answers = [each for part in found for each in part.answers]
-        times = about.tokens, about.queue_ms, about.compute_ms
-        return Reply(about.model, about.version, answers, *times)
+        served = self._models.find(name, version)
+        return await self._answer(served, Asked(inputs, "answers", None), deadline)
 
     async def write(
         self,
@@ -198,13 +126,10 @@ class Service:
         version: str | None = None,
         deadline: float | None = None,
         top_k: int | None = None,
-    ) -> Written:
+    ) -> Reply[bytes]:
         """As ``predict``, with the answers in JSON and in them the ``top_k`` likeliest labels."""
-        asked = _Asked(inputs, deadline, "json", top_k)
-        found, about = await self._answer(self._find(name, version), asked)
-        written = [each for part in found for each in part.json]
-        times = about.tokens, about.queue_ms, about.compute_ms
-        return Written(about.model, about.version, written, *times)
+        served = self._models.find(name, version)
+        return await self._answer(served, Asked(inputs, "json", top_k), deadline)
 
     def live(self) -> bool:
         """Whether the process runs."""
@@ -216,11 +141,12 @@ class Service:
         if self.was_ready and not self.draining and now - self._last_probe < PROBE_S:
             return True
         self.was_ready = False
-        if self.draining or not self._by_name:
+        newest = self._models.newest()
+        if self.draining or not newest:
             return False
         try:
             async with asyncio.timeout(PROBE_S):
-                await asyncio.gather(*(self._probe(each[0]) for each in self._by_name.values()))
+                await asyncio.gather(*map(self._probe, newest))
         except (ServeError, TimeoutError):
             return False
         self.was_ready, self._last_probe = True, asyncio.get_running_loop().time()
@@ -232,9 +158,7 @@ class Service:
         Raises:
             ServeError: ``unknown_model``.
         """
-        self._hidden.discard(name)
-        await self.refresh()
-        self._find(name, None)
+        await self._models.load(name)
 
     async def unload(self, name: str) -> None:
         """Stop serving a model until it is loaded again.
@@ -242,17 +166,11 @@ class Service:
         Raises:
             ServeError: ``unknown_model``.
         """
-        self._find(name, None)
-        self._hidden.add(name)
-        self._arrange()
+        self._models.unload(name)
 
     def repository(self) -> list[tuple[str, str, str]]:
         """Name, version and state (READY or UNAVAILABLE) of every bundle that is open."""
-        shown = {id(each) for versions in self._by_name.values() for each in versions}
-        return sorted(
-            (each.info.name, each.info.version, "READY" if id(each) in shown else "UNAVAILABLE")
-            for each in self._served.values()
-        )
+        return self._models.repository()
 
     def statistics(
         self, name: str | None = None, version: str | None = None
@@ -263,100 +181,40 @@ class Service:
             ServeError: ``unknown_model``.
         """
         if name is not None:
-            self._find(name, version)
+            self._models.find(name, version)
         return [
             self._statistics_of(info)
             for info in self.models()
             if name in (None, info.name) and version in (None, info.version)
         ]
 
+    def pending(self, name: str, version: str) -> int:
+        """Requests for a version of which nothing has been handed to a worker yet.
+
+        Raises:
+            ServeError: ``unknown_model``.
+        """
+        return self.pool.queue.requests(self._models.find(name, version).opened.key)
+
+    def caches(self) -> list[tuple[ModelInfo, Cache]]:
+        """What is kept of the answers of each version whose answers are kept."""
+        found = [(each.info, each.shared) for each in self._models.listed()]
+        return [(info, shared.cache) for info, shared in found if shared is not None]
+
     async def watch(self) -> None:
         """Follow what happens in the folder, for ever."""
-        while True:
-            await asyncio.sleep(WATCH_S)
-            try:
-                await self.refresh()
-            except (BundleError, OSError) as error:
-                log.error("the folder of bundles cannot be read: %s", error)
+        await self._models.watch()
 
-    async def refresh(self) -> None:
-        """Open what is new in the folder, then drop what is gone."""
-        async with self._changing:
-            places = {place.key: place for place in await asyncio.to_thread(scan, self.folder)}
-            self._refused &= set(places)
-            paths = {place.path for place in places.values()}
-            for key, place in places.items():
-                if key not in self._served and key not in self._refused:
-                    try:
-                        await self._open(place)
-                    except BundleError as error:  # perhaps still being written: the old one stays
-                        self._refused.add(key)
-                        log.error("not served: %s", error)
-            opened = {self._served[key].opened.path for key in places if key in self._served}
-            gone = [
-                key
-                for key, each in self._served.items()
-                if key not in places
-                and (each.opened.path in opened or each.opened.path not in paths)
-            ]
-            old = [self._served.pop(key) for key in gone]
-            self._arrange()
-        for each in old:
-            await self._drop(each)
-
-    async def _open(self, place: Place) -> None:
-        """Open one bundle in all workers."""
-        opened = await self.pool.open(place.key, place.path)
-        info = ModelInfo(
-            opened.spec.name, opened.sha256[:VERSION_DIGITS], opened.spec, opened.sha256
-        )
-        self._served[place.key] = _Served(opened, info)
-        log.info("serving %s version %s", info.name, info.version)
-
-    async def _drop(self, served: _Served) -> None:
-        """Forget a bundle when the last request that was given it is answered."""
-        key = served.opened.key
-        while self._in_use.get(key):
-            await asyncio.sleep(0.05)
-        self._in_use.pop(key, None)
-        self.pool.forget(key)
-        log.info("no longer serving %s version %s", served.info.name, served.info.version)
-
-    def _arrange(self) -> None:
-        """Put the versions of each model in order, in one step: no request sees half of it."""
-        by_name: dict[str, list[_Served]] = defaultdict(list)
-        for each in self._served.values():
-            if each.info.name not in self._hidden:
-                by_name[each.info.name].append(each)
-        for versions in by_name.values():
-            versions.sort(key=lambda each: (each.opened.created, each.opened.key), reverse=True)
-        self._by_name = dict(by_name)
-
-    def _find(self, name: str, version: str | None) -> _Served:
-        """The bundle a request is answered by."""
-        for each in self._by_name.get(name, ()):
-            if version in (None, each.info.version):
-                return each
-        known = [
-            f"{info.name} ({info.version})" if info.name == name else info.name
-            for info in self.models()
-        ]
-        raise ServeError("unknown_model", known=", ".join(dict.fromkeys(known[:SHOWN])) or "none")
-
-    async def _answer(self, served: _Served, asked: _Asked) -> tuple[list[Result], Finished]:
-        """The results of all pieces of a request, and what it was."""
+    async def _answer(self, served: Served, asked: Asked, deadline: float | None) -> Reply[Any]:
+        """The reply to a request, which is counted and charged."""
         loop = asyncio.get_running_loop()
         arrived = loop.time()
         about = Finished(served.info.name, served.info.version, len(asked.inputs))
-        self._in_use[served.opened.key] += 1
+        limit = min(arrived + self.settings.timeout_s, deadline or float("inf"))
+        served.users += 1
         try:
-            found = await self._accept(served, asked, arrived)
+            answers = await self._accept(served, asked, arrived, limit, about)
             about.outcome = "ok"
-            about.runs = len(found)
-            about.tokens = sum(each.tokens for each in found)
-            about.abstained = sum(each.abstained for each in found)
-            about.queue_ms = 1000 * (max(each.started for each in found) - arrived)
-            about.compute_ms = 1000 * sum(each.compute_s for each in found)
         except ServeError as error:
             about.outcome = error.code
             raise
@@ -364,29 +222,44 @@ class Service:
             about.outcome = "cancelled"
             raise
         finally:
-            self._in_use[served.opened.key] -= 1
+            served.users -= 1
             about.spent_ns = int(1e9 * (loop.time() - arrived))
             self._statistics_of(served.info).add(about)
             self.observe(about)
         self.gate.charge(CALLER.get(), about.model, about.texts, about.tokens, about.compute_ms)
-        return found, about
+        return Reply(about.model, about.version, answers)
 
-    async def _accept(self, served: _Served, asked: _Asked, arrived: float) -> list[Result]:
+    async def _accept(
+        self, served: Served, asked: Asked, arrived: float, limit: float, about: Finished
+    ) -> list[Any]:
         """Check a request and have it answered; its quota is given back if it is not."""
         caller, texts = CALLER.get(), len(asked.inputs)
         self._check(served, asked.inputs)
-        self._make_room(texts)
-        limit = min(arrived + self.settings.timeout_s, asked.deadline or float("inf"))
+        work = Work(asked, served.opened, served.shared)
+        self._make_room(work.fresh)
         if limit <= arrived:
             raise ServeError("deadline_exceeded")
         self.gate.check_quota(caller, texts)
         try:
-            return await self._wait(served, asked, limit, arrived)
+            if self.recorder is None:
+                return await work.done(self.pool, arrived, limit, about)
+            return await self._recorded(served, asked, arrived, limit, about)
         except BaseException:
             self.gate.give_back(caller, texts)
             raise
 
-    def _check(self, served: _Served, inputs: Sequence[Input]) -> None:
+    async def _recorded(
+        self, served: Served, asked: Asked, arrived: float, limit: float, about: Finished
+    ) -> list[Any]:
+        """The answers, kept beside the texts; a text that cannot be masked is not even computed."""
+        assert self.recorder is not None
+        texts = await self.recorder.prepare(served.info.spec, asked.inputs, limit)
+        work = Work(asked, served.opened, served.shared)  # much may have been answered meanwhile
+        found = await work.done(self.pool, arrived, limit, about)
+        self.recorder.keep(served.info, CALLER.get().name, texts, found)
+        return found
+
+    def _check(self, served: Served, inputs: Sequence[Input]) -> None:
         """Refuse what is not what the model reads, or too much of it."""
         settings = self.settings
         if not inputs:
@@ -405,40 +278,21 @@ class Service:
     def _make_room(self, texts: int) -> None:
         """Refuse a request that would make the queue longer than it may be."""
         waiting = self.pool.queue.waiting_texts
+        if self.recorder is not None:
+            waiting += self.recorder.masking
         if waiting and waiting + texts > self.settings.queue_texts:
             raise ServeError("overloaded", retry_after_s=RETRY_AFTER_S)
 
-    async def _wait(
-        self, served: _Served, asked: _Asked, limit: float, arrived: float
-    ) -> list[Result]:
-        """Let the pieces be answered; when time is up or the client leaves, none of them waits."""
-        loop = asyncio.get_running_loop()
-        spec, key = served.opened.spec, served.opened.key
-        started: list[Piece] = []
-        start = ahead = 0
-        for count, tokens in pieces(asked.inputs, spec.max_tokens, spec.pack_tokens):
-            part = asked.inputs[start : start + count]
-            done: asyncio.Future[Result] = loop.create_future()
-            piece = Piece(key, part, asked.form, asked.top_k, tokens, arrived, done)
-            self.pool.put(piece, ahead)
-            started.append(piece)
-            start, ahead = start + count, ahead + tokens
-        timer = loop.call_at(limit, _expire, started)
-        try:
-            return [await piece.done for piece in started]
-        finally:
-            timer.cancel()
-            for piece in started:
-                self.pool.queue.leave(piece)
-                if not piece.done.cancel() and not piece.done.cancelled():
-                    piece.done.exception()  # of the others, too: nobody else asks for it
-
-    async def _probe(self, served: _Served) -> None:
+    async def _probe(self, served: Served) -> None:
         """Answer one text, past admission."""
         text: Input = ("ready", "ready") if served.info.spec.task == "pair" else "ready"
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.pool.put(Piece(served.opened.key, [text], "json", 0, 0, 0.0, done))
-        await done
+        piece = Piece(served.opened.key, [text], "json", 0, 0, 0.0, done)
+        self.pool.put(piece)
+        try:
+            await done
+        finally:
+            self.pool.queue.leave(piece)
 
     def _statistics_of(self, info: ModelInfo) -> ModelStatistics:
         """The counters of a version."""
@@ -446,10 +300,3 @@ class Service:
         if key not in self._statistics:
             self._statistics[key] = ModelStatistics(*key)
         return self._statistics[key]
-
-
-def _expire(started: list[Piece]) -> None:
-    """Time is up: whatever is not answered yet never will be."""
-    for piece in started:
-        if not piece.dropped:
-            piece.done.set_exception(ServeError("deadline_exceeded"))

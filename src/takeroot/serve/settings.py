@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from takeroot.bundle.cores import usable_cores
 from takeroot.errors import RecipeError
 
 PREFIX = "TAKEROOT_"
+_CACHE = re.compile(r"[a-z0-9._-]+=[1-9][0-9]{0,8}")
 
 
 class Settings(BaseModel):
@@ -47,8 +50,28 @@ class Settings(BaseModel):
     max_chars: int = Field(65_536, ge=1, description="Characters of one text.")
     max_body_bytes: int = Field(2 << 20, ge=1024, description="Of a request, unpacked.")
     max_json_depth: int = Field(32, ge=4, description="Levels of a request's JSON.")
+    cache: tuple[str, ...] = Field(
+        (), description="MODEL=ENTRIES: so many answers of a model are kept; none if absent."
+    )
+    cache_bytes: int = Field(64 << 20, ge=1024, description="Memory one model's kept answers take.")
+    traces: str | None = Field(
+        None,
+        pattern=r"^https?://[^/]+",
+        description="Collector of OpenTelemetry traces (OTLP/HTTP); none are made if absent.",
+    )
     usage: Path | None = Field(None, description="SQLite file usage is kept in; memory if absent.")
     log_requests: bool = Field(False, description="A line in the log for every request.")
+    record: Path | None = Field(
+        None, description="Folder that texts and answers are kept in; none are kept if absent."
+    )
+    mask: bool = Field(False, description="Replace personal data in what is recorded.")
+    mask_names: Path | None = Field(None, description="Names to replace as well, one a line.")
+    mask_key_file: Path | None = Field(None, description="Key for stable pseudonyms.")
+
+    @cached_property
+    def cache_entries(self) -> dict[str, int]:
+        """How many answers are kept, by model."""
+        return {name: int(count) for name, _, count in (each.partition("=") for each in self.cache)}
 
     @property
     def processes(self) -> int:
@@ -75,6 +98,14 @@ class Settings(BaseModel):
         except ValueError:
             return False
 
+    @field_validator("cache")
+    @classmethod
+    def _readable(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for each in given:
+            if not _CACHE.fullmatch(each):
+                raise ValueError("write MODEL=ENTRIES, such as shop=10000")
+        return given
+
     @model_validator(mode="after")
     def _safe(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -83,6 +114,11 @@ class Settings(BaseModel):
             raise ValueError(
                 f"host {self.host!r} can be reached from other machines; it needs tokens, tls_cert "
                 "and tls_key, or --insecure to do without"
+            )
+        if self.record is None and (self.mask or self.mask_names or self.mask_key_file):
+            raise ValueError(
+                "mask is about what is recorded: without --record FOLDER no text is kept or "
+                "logged, and there is nothing to mask"
             )
         return self
 

@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -50,6 +50,13 @@ class Sums:
     tokens: int = 0
     compute_ms: float = 0.0
 
+    def count(self, texts: int, tokens: int, compute_ms: float) -> None:
+        """Count one request in."""
+        self.requests += 1
+        self.texts += texts
+        self.tokens += tokens
+        self.compute_ms += compute_ms
+
     def add(self, other: Sums) -> None:
         """Count ``other`` in."""
         self.requests += other.requests
@@ -72,6 +79,7 @@ class Ledger:
         self.problem: str | None = None
         self._path = path
         self._new: dict[Key, Sums] = {}
+        self._all: dict[tuple[str, str], Sums] = {}  # by token and model, since the start
         self._new_lock = Lock()  # held for a moment only
         self._store_lock = Lock()  # held while the disk is waited for; taken before the other
         self._store = None if path is None else _open(path)
@@ -86,10 +94,11 @@ class Ledger:
             sums = self._new.get(key)
             if sums is None:
                 sums = self._new[key] = Sums()
-            sums.requests += 1
-            sums.texts += texts
-            sums.tokens += tokens
-            sums.compute_ms += compute_ms
+            sums.count(texts, tokens, compute_ms)
+            sums = self._all.get(key[:2])
+            if sums is None:
+                sums = self._all[key[:2]] = Sums()
+            sums.count(texts, tokens, compute_ms)
 
     def rows(self, since: str | None = None) -> list[dict[str, Any]]:
         """Every row, by day, token and model; it may wait for the disk.
@@ -120,6 +129,11 @@ class Ledger:
             if row["day"] == name:
                 counted[row["token"]] = counted.get(row["token"], 0) + row["texts"]
         return counted
+
+    def totals(self) -> list[tuple[str, str, Sums]]:
+        """Token, model and what was used since the process started; no disk is waited for."""
+        with self._new_lock:
+            return [(*key, replace(sums)) for key, sums in sorted(self._all.items())]
 
     @property
     def unsaved(self) -> int:

@@ -20,13 +20,16 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from takeroot.bundle import BundleWriter, Predictor, Spec, open_bundle
+from takeroot.bundle.answer import Answer
 from takeroot.bundle.features import NgramFeatures
 from takeroot.serve.caller import Gate
 from takeroot.serve.faults import ServeError
-from takeroot.serve.service import CALLER, ModelInfo, Reply
+from takeroot.serve.models import ModelInfo
+from takeroot.serve.rest import App
+from takeroot.serve.service import CALLER, Reply
 from takeroot.serve.settings import Settings
 from takeroot.serve.statistics import ModelStatistics
-from takeroot.serve.v2 import respond
+from takeroot.serve.telemetry import Telemetry
 from takeroot.serve.v2.grpc import add_to
 
 CREATED = "2025-01-01T00:00:00Z"
@@ -46,6 +49,7 @@ class SmallService:
     counted: dict[str, ModelStatistics] = field(default_factory=dict)
     healthy: bool = True
     draining: bool = False
+    closing: asyncio.Event | None = None
     waiting: int = 0
     callers: list[str] = field(default_factory=list)
     deadlines: list[float | None] = field(default_factory=list)
@@ -66,7 +70,7 @@ class SmallService:
         *,
         version: str | None = None,
         deadline: float | None = None,
-    ) -> Reply:
+    ) -> Reply[Answer]:
         info = self.find(name, version)
         self.callers.append(CALLER.get().name)
         self.deadlines.append(deadline)
@@ -79,7 +83,7 @@ class SmallService:
         answers = self.predictors[name].predict(inputs)
         self.counted[name].success_count += 1
         self.counted[name].inference_count += len(inputs)
-        return Reply(info.name, info.version, answers, 7 * len(inputs), 0.5, 1.5)
+        return Reply(info.name, info.version, answers)
 
     def live(self) -> bool:
         return True
@@ -108,6 +112,23 @@ class SmallService:
             self.find(name, version)
         return [self.counted[each.name] for each in self.models() if name in (None, each.name)]
 
+    async def respond(
+        self, method: str, path: str, headers: dict[bytes, bytes], body: bytes
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Status, headers and body of the answer to a request over REST, without a network."""
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        named = {b"host": b"localhost", **headers}
+        scope = {"method": method, "path": path, "headers": list(named.items())}
+        await rest_app(self, Gate(None))(scope, receive, send)
+        return sent[0]["status"], sent[0]["headers"], sent[1]["body"]
+
     def _info(self, name: str) -> ModelInfo:
         predictor = self.predictors[name]
         version = predictor.sha256[:12]
@@ -135,21 +156,9 @@ class Servers:
     loop: asyncio.AbstractEventLoop
 
 
-def rest_app(service: SmallService, gate: Gate) -> Any:
-    """The least ASGI application around ``respond``."""
-
-    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        headers = dict(scope["headers"])
-        status, own, data = await respond(service, scope["method"], scope["path"], headers, body)
-        own = [*own, (b"content-length", b"%d" % len(data))]
-        await send({"type": "http.response.start", "status": status, "headers": own})
-        await send({"type": "http.response.body", "body": data})
-
-    return app
+def rest_app(service: SmallService, gate: Gate) -> App:
+    """The ASGI application around the service."""
+    return App(service, gate, service.settings, Telemetry())  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -164,7 +173,7 @@ def running(service: SmallService, gate: Gate) -> Iterator[Servers]:
         )
         rest = uvicorn.Server(config)
         calls = grpc.aio.server(options=[("grpc.max_receive_message_length", 4 << 20)])
-        add_to(calls, service, gate)
+        add_to(calls, service, gate, Telemetry())
         port = calls.add_insecure_port("127.0.0.1:0")
         await calls.start()
         listening = asyncio.create_task(rest._serve())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2
 from tritonclient.grpc import service_pb2
 
 from takeroot.serve.caller import Gate
-from takeroot.serve.tokens import create
+from takeroot.serve.tokens import SCOPES, create
 from takeroot.serve.v2 import messages, scope_of
 from takeroot.serve.v2.grpc import SERVICES
 from takeroot.serve.v2.grpc import scope_of as rpc_scope_of
@@ -181,6 +181,7 @@ def test_every_call_wants_its_scope_and_no_other(
     token: Callable[[str], str], run_servers: Callable[[Gate], Any], tmp_path: Path
 ) -> None:
     given = {scope: token(scope) for scope in ("predict", "models", "metrics")}
+    given["expired"] = f"Bearer {_expired(tmp_path / 'tokens.json')}"
     servers = run_servers(Gate(tmp_path / "tokens.json"))
     refused = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
@@ -209,6 +210,12 @@ def test_an_unknown_call_has_no_scope() -> None:
     assert rpc_scope_of("inference.GRPCInferenceService", "Nothing") is None
     assert rpc_scope_of("nobody.Service", "Check") is None
     assert scope_of("GET", "/v2/nothing") is None
+
+
+def _expired(tokens: Path) -> str:
+    """A token that allowed everything, once."""
+    day = timedelta(days=1)
+    return create(tokens, "old", SCOPES, lifetime=day, now=datetime.now(UTC) - 10 * day).secret
 
 
 def _header(value: str) -> tuple[tuple[str, str], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -170,6 +171,22 @@ def test_a_stream_ends_with_the_server_after_what_it_accepted(
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
+def test_a_call_to_a_server_that_ends_waits_for_its_refusal_until_the_end(
+    servers: Any, call: Callable[..., Any]
+) -> None:
+    servers.service.closing = ends = asyncio.Event()
+    try:
+        asked = call("ModelInfer").future(request("card"))
+        live = call("ServerLive")(message("inference.ServerLiveRequest")()).live
+        waits = not asked.done()
+        servers.loop.call_soon_threadsafe(ends.set)
+        code = asked.exception(PATIENCE_S).code()
+    finally:
+        servers.service.closing = None
+
+    assert (live, waits, code) == (True, True, grpc.StatusCode.UNAVAILABLE)
+
+
 def test_a_fault_of_ours_is_internal_and_logged_without_the_text(
     call: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -232,4 +249,4 @@ def test_a_refusal_says_when_to_come_again(
         channel.unary_unary(f"/{INFERENCE}/ModelInfer")(request("a").SerializeToString())
 
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert dict(caught.value.trailing_metadata())["retry-after"] == "2"
+    assert dict(caught.value.trailing_metadata())["retry-after"] == "3"

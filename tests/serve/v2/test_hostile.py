@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from takeroot.serve.v2 import respond
 from takeroot.serve.v2.messages import INFERENCE, message
 
 SECRET = "zq7-this-text-is-private"
@@ -37,7 +36,7 @@ def body(*inputs: Any, **values: Any) -> bytes:
 def send(service: Any, data: bytes, path: str = INFER, **headers: Any) -> tuple[int, bytes]:
     """Status and body of what comes back."""
     named = {name.replace("_", "-").encode(): str(each).encode() for name, each in headers.items()}
-    status, _, found = asyncio.run(respond(service, "POST", path, named, data))
+    status, _, found = asyncio.run(service.respond("POST", path, named, data))
     return status, found
 
 

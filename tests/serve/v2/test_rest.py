@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from takeroot.serve.service import Service
-from takeroot.serve.v2 import respond, scope_of
+from takeroot.serve.v2 import scope_of
 from takeroot.serve.v2.rest import ROUTES
 
 BOOM = "boom"  # a text the small service fails at
@@ -30,7 +30,7 @@ def call(
     """Status, headers and JSON of a response."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-").encode(): str(each).encode() for name, each in headers.items()}
-    status, own, found = asyncio.run(respond(service, method, path, named, data))
+    status, own, found = asyncio.run(service.respond(method, path, named, data))
     plain = {key.decode(): value.decode() for key, value in own}
     length = int(plain.get("inference-header-content-length", len(found)))
     if plain.get("content-encoding"):

@@ -8,12 +8,14 @@ const WORDS = {
     pairs: "Two texts a line, with a tab or | between them",
     asking: "Answering …", out_of_scope: "out of scope", empty_text: "nothing to read",
     abstained: "No answer", none: "none", nothing: "nothing found", version: "version",
-    took: (n, ms) => `${n} in ${ms} ms`,
+    took: (n, ms) => `${n} ${n === 1 ? "text" : "texts"} in ${ms} ms`,
+    because: (words, reason) => `${words}: ${reason}`,
     no_models: "The server shows no model. If it asks for a token, enter it.",
     offline: "The server cannot be reached.",
     busy: "The server has all the work it can hold. Try again in a moment.",
     unauthenticated: "The server needs a valid token.",
     forbidden: "The token does not allow this.",
+    unknown_model: "This model is no longer served. The list above is up to date: ask again.",
     broken_pair: (line) => `Line ${line} needs two texts, with a tab or | between them.`,
     request: "request",
   },
@@ -24,11 +26,22 @@ const WORDS = {
     asking: "预测中……", out_of_scope: "超出范围", empty_text: "没有可读的内容",
     abstained: "不作答", none: "无", nothing: "没有找到实体", version: "版本",
     took: (n, ms) => `${n} 条，用时 ${ms} 毫秒`,
+    because: (words, reason) => `${words}：${reason}`,
     no_models: "服务器没有列出模型。如需令牌，请先填写。",
     offline: "无法连接服务器。",
     busy: "服务器已满负荷，请稍后再试。",
     unauthenticated: "服务器要求有效的令牌。",
     forbidden: "该令牌无此权限。",
+    unknown_model: "该模型已不再提供。上面的列表已更新，请重试。",
+    too_many_inputs: "文本条数超过上限，请减少后重试。",
+    text_too_long: "有一条文本过长，请缩短后重试。",
+    body_too_large: "提交的内容过大，请减少后重试。",
+    rate_limited: "请求过于频繁，请稍后再试。",
+    quota_exhausted: "该令牌今日的配额已用完。",
+    deadline_exceeded: "超时未得到结果，请稍后再试。",
+    not_ready: "服务器尚未就绪，请稍后再试。",
+    masking_failed: "无法遮盖个人信息，该文本未被使用。",
+    internal: "服务器出错。",
     broken_pair: (line) => `第 ${line} 行需要两段文本，用制表符或 | 隔开。`,
     request: "请求编号",
   },
@@ -76,7 +89,9 @@ async function call(path, body) {
   const error = found.error || {};
   const known = response.status === 429 && error.code === "overloaded" ? say("busy") : say(error.code);
   const words = typeof known === "string" ? known : error.message || String(response.status);
-  throw new Error(`${words} (${say("request")} ${error.request_id || "?"})`);
+  const told = new Error(`${words} (${say("request")} ${error.request_id || "?"})`);
+  told.code = error.code;
+  throw told;
 }
 
 function fail(error) {
@@ -147,7 +162,8 @@ function card(input, answer) {
   const label = answer.labels ? answer.labels.join(", ") || say("none") : answer.label;
   head.append(make("b", label));
   if (answer.abstained) {
-    head.append(make("span", `${say("abstained")}: ${say(answer.reason) || answer.reason}`, "badge"));
+    const reason = say(answer.reason) || answer.reason;
+    head.append(make("span", say("because")(say("abstained"), reason), "badge"));
   }
   article.append(head);
   const ranked = Object.entries(answer.probabilities || {}).sort((a, b) => b[1] - a[1]);
@@ -175,6 +191,8 @@ async function ask(event) {
     fail(null);
   } catch (error) {
     at("status").textContent = "";
+    at("results").replaceChildren();
+    if (error.code === "unknown_model") await list();
     fail(error);
   } finally {
     at("go").disabled = false;

@@ -9,5 +9,6 @@ half, ``takeroot.serve.v2.grpc``, is imported by itself, because grpcio takes a 
 from __future__ import annotations
 
 from takeroot.serve.v2.rest import respond, scope_of
+from takeroot.serve.v2.rest_calls import refusal
 
-__all__ = ["respond", "scope_of"]
+__all__ = ["refusal", "respond", "scope_of"]

@@ -7,7 +7,8 @@ from typing import Any
 
 from takeroot import __version__
 from takeroot.serve.faults import ServeError
-from takeroot.serve.service import ModelInfo, Service
+from takeroot.serve.models import ModelInfo
+from takeroot.serve.service import Service
 from takeroot.serve.statistics import ModelStatistics
 from takeroot.serve.v2.signature import OUTPUTS, Signature, signature_of
 
@@ -77,9 +78,10 @@ def config(service: Service, name: str, version: str | None) -> dict[str, Any]:
 def ready(service: Service, name: str, version: str | None) -> bool:
     """Whether a model answers; one that does not exist does not."""
     try:
-        return service.find(name, version).ready
+        service.find(name, version)
     except ServeError:
         return False
+    return True
 
 
 def statistics(service: Service, name: str | None, version: str | None) -> dict[str, Any]:
@@ -139,8 +141,8 @@ def _counted(each: ModelStatistics) -> dict[str, Any]:
         "compute_input": (0, 0),
         "compute_infer": (each.compute_count, each.compute_ns),
         "compute_output": (0, 0),
-        "cache_hit": (0, 0),
-        "cache_miss": (0, 0),
+        "cache_hit": (each.cache_hit_count, each.cache_hit_ns),
+        "cache_miss": (each.cache_miss_count, each.cache_miss_ns),
     }
     return {
         "name": each.name,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,9 @@ from google.protobuf.message import DecodeError
 from takeroot.serve.caller import Gate
 from takeroot.serve.failure import place
 from takeroot.serve.faults import ServeError
+from takeroot.serve.request_id import REQUEST_ID, accepted_id
 from takeroot.serve.service import CALLER, Service
+from takeroot.serve.telemetry import Telemetry
 from takeroot.serve.v2 import grpc_body
 from takeroot.serve.v2.grpc_calls import CALLS, HEALTH_CALLS, NO_SCOPE, Ask, Call, health
 from takeroot.serve.v2.infer import infer
@@ -35,10 +38,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Host:
-    """The service, and who may call it."""
+    """The service, who may call it, and what takes note of it."""
 
     service: Service
     gate: Gate
+    telemetry: Telemetry
 
     def handler(self, method: Method, calls: dict[str, Call | Streamed]) -> Any:
         """What grpcio is given for a call; requests and responses are bytes to it."""
@@ -55,8 +59,12 @@ class _Host:
 
         async def answer(data: bytes, context: Any) -> bytes:
             try:
-                self.admit(call.scope, context)
-                return await call.answer(self.ask(method, data, context))
+                with self.counted():
+                    await self.hold(call.scope)
+                    self.admit(call.scope, context)
+                    if method.name == "ModelInfer":
+                        self.begin(context)
+                    return await call.answer(self.ask(method, data, context))
             except ServeError as error:
                 refused = error
             except Exception as error:  # the boundary: what we did not foresee is INTERNAL
@@ -71,6 +79,7 @@ class _Host:
 
         async def answer(given: Any, context: Any) -> None:
             try:
+                await self.hold(call.scope)
                 self.admit(call.scope, context)
                 await call.answer(self, method, given, context)
                 return
@@ -78,9 +87,42 @@ class _Host:
                 refused = error
             except Exception as error:  # as above
                 refused = _unforeseen(method, error)
+            self.telemetry.ended(
+                "grpc", refused.code
+            )  # the requests of a stream are counted one by one
             await _refuse(context, refused)
 
         return answer
+
+    async def hold(self, scope: str) -> None:
+        """While the server closes, let a new call wait for its refusal until it has.
+
+        grpcio cancels what it has read but not handed over at the moment it stops; a client that
+        waits sends nothing at that moment.
+        """
+        if self.service.closing is not None and scope != NO_SCOPE:
+            await self.service.closing.wait()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count what the block comes to: ``ok``, ``cancelled`` or the code of its error."""
+        outcome = "internal"
+        try:
+            yield
+            outcome = "ok"
+        except ServeError as error:
+            outcome = error.code
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            self.telemetry.ended("grpc", outcome)
+
+    def begin(self, context: Any) -> None:
+        """A prediction was asked for, perhaps within a span of the caller's."""
+        metadata = context.invocation_metadata() or ()
+        self.telemetry.begin("infer", "grpc", {key: str(value) for key, value in metadata})
 
     def admit(self, scope: str, context: Any) -> None:
         """Note who calls, for the service.
@@ -90,9 +132,11 @@ class _Host:
         """
         if scope == NO_SCOPE:
             return
-        metadata = context.invocation_metadata() or ()
-        given = next((value for key, value in metadata if key == "authorization"), None)
-        CALLER.set(self.gate.admit(given, scope))
+        if self.service.closing is not None:
+            raise ServeError("not_ready", retry_after_s=1.0)
+        metadata = dict(context.invocation_metadata() or ())
+        CALLER.set(self.gate.admit(metadata.get("authorization"), scope))
+        REQUEST_ID.set(accepted_id(metadata.get("x-request-id", "")))
 
     def ask(self, method: Method, data: bytes, context: Any) -> Ask:
         """A request's bytes as a call.
@@ -168,12 +212,14 @@ async def _streamed(
     """The answer to one request of a stream, or what is wrong with it."""
     request_id = ""
     try:
-        if not admitted:
-            host.admit(STREAM_SCOPE, context)
-        ask = host.ask(method, data, context)
-        request_id = ask.request.id
-        request = grpc_body.read(ask.request, ask.service.settings.max_inputs, ask.remaining_s)
-        return grpc_body.write_streamed(await infer(ask.service, request), request_id)
+        with host.counted():
+            if not admitted:
+                host.admit(STREAM_SCOPE, context)
+            host.begin(context)
+            ask = host.ask(method, data, context)
+            request_id = ask.request.id
+            request = grpc_body.read(ask.request, ask.service.settings.max_inputs, ask.remaining_s)
+            return grpc_body.write_streamed(await infer(ask.service, request), request_id)
     except ServeError as error:
         return grpc_body.write_refused(error.message, request_id)
     except Exception as error:  # the boundary, as for a call of its own
@@ -204,15 +250,16 @@ SERVICES: dict[str, dict[str, Call | Streamed]] = {
 }
 
 
-def add_to(server: grpc.aio.Server, service: Service, gate: Gate) -> None:
+def add_to(server: grpc.aio.Server, service: Service, gate: Gate, telemetry: Telemetry) -> None:
     """Answer every call of the protocol and of the health check on this server.
 
     Args:
         server: Not started yet.
         service: Answers.
         gate: Decides who may call.
+        telemetry: Counts every request by its outcome.
     """
-    host = _Host(service, gate)
+    host = _Host(service, gate, telemetry)
     for name, calls in SERVICES.items():
         handlers = {each.name: host.handler(each, calls) for each in methods(name)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
@@ -233,6 +280,6 @@ def _unforeseen(method: Method, error: Exception) -> ServeError:
 async def _refuse(context: Any, error: ServeError) -> None:
     """End the call with an error."""
     metadata: tuple[tuple[str, str], ...] = ()
-    if error.retry_after_s is not None:
-        metadata = (("retry-after", str(max(1, round(error.retry_after_s)))),)
+    if error.retry_after is not None:
+        metadata = (("retry-after", error.retry_after),)
     await context.abort(grpc.StatusCode[error.fault.grpc], error.message, metadata)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from takeroot.serve.deadline import deadline
 from takeroot.serve.faults import ServeError
-from takeroot.serve.v2.infer import Answered, Request, deadline, texts
+from takeroot.serve.v2.infer import Answered, Request, texts
 from takeroot.serve.v2.messages import field_tag, message
 from takeroot.serve.v2.signature import Wanted
 from takeroot.serve.v2.tensors import invalid, rows, split

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from takeroot.serve.service import Service
@@ -66,9 +65,3 @@ def texts(values: list[bytes]) -> list[str]:
         return [each.decode() for each in values]
     except UnicodeDecodeError as error:
         raise invalid("a text is not UTF-8") from error
-
-
-def deadline(first: float | None, second: float | None) -> float | None:
-    """When the shorter of two times from now is over, on the loop's clock; None for neither."""
-    given = [each for each in (first, second) if each is not None]
-    return asyncio.get_running_loop().time() + min(given) if given else None

@@ -7,19 +7,15 @@ server's memory, files or settings are known, and answered with 501.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from takeroot.serve.failure import place
 from takeroot.serve.faults import ServeError
 from takeroot.serve.service import Service
 from takeroot.serve.v2 import rest_calls
-from takeroot.serve.v2.rest_calls import Ask, Response, refusal
-
-_log = logging.getLogger(__name__)
+from takeroot.serve.v2.rest_calls import Ask, Response
 
 
 @dataclass(frozen=True)
@@ -52,23 +48,17 @@ async def respond(
         path: Without query.
         headers: By lower-case name.
         body: As it came, perhaps compressed.
+
+    Raises:
+        ServeError: If it is refused; ``refusal`` makes a response of it.
     """
     found = _find(path)
     if found is None:
-        return refusal(ServeError("unknown_route"))
+        raise ServeError("unknown_route")
     route, names = found
-    try:
-        if method not in route.methods:
-            raise ServeError("method_not_allowed", known=list(route.methods))
-        return await route.answer(Ask(service, names, headers, body))
-    except ServeError as error:
-        status, own, data = refusal(error)
-        if error.code == "method_not_allowed":
-            own.append((b"allow", ", ".join(route.methods).encode()))
-        return status, own, data
-    except Exception as error:  # the boundary: a fault of ours must not end the connection
-        _log.error("%s failed: %s", route.path, place(error))
-        return refusal(ServeError("internal"))
+    if method not in route.methods:
+        raise ServeError("method_not_allowed", known=list(route.methods))
+    return await route.answer(Ask(service, names, headers, body))
 
 
 def scope_of(method: str, path: str) -> str | None:

@@ -12,15 +12,15 @@ from typing import Annotated, Any
 
 import msgspec
 
+from takeroot.serve.deadline import asked_s, deadline
 from takeroot.serve.faults import ServeError
 from takeroot.serve.settings import Settings
-from takeroot.serve.v2.infer import Answered, Request, deadline, texts
+from takeroot.serve.v2.infer import Answered, Request, texts
 from takeroot.serve.v2.json_depth import is_deeper
 from takeroot.serve.v2.signature import Wanted
 from takeroot.serve.v2.tensors import flatten, invalid, rows, split
 
 JSON_LENGTH = b"inference-header-content-length"
-TIMEOUT = b"x-request-timeout-ms"
 MAX_ID = 1024
 
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -231,12 +231,7 @@ def _flag(parameters: Parameters, name: str) -> bool | None:
 
 def _deadline(headers: Mapping[bytes, bytes], parameters: Parameters) -> float | None:
     """When the answer must be there, by the header (ms) or the parameter timeout (microseconds)."""
-    if TIMEOUT not in headers and "timeout" not in parameters:
-        return None
-    header, micros = headers.get(TIMEOUT), parameters.get("timeout", 0)
-    if header is not None and not (header.isdigit() and len(header) < 10 and int(header)):
-        raise invalid("X-Request-Timeout-Ms must be whole milliseconds, 1 to 999999999")
+    micros = parameters.get("timeout", 0)
     if type(micros) is not int or not 0 <= micros < 2**63:
         raise invalid("timeout must be whole microseconds, not negative")
-    header_s = None if header is None else int(header) / 1e3
-    return deadline(header_s, micros / 1e6 if micros else None)
+    return deadline(asked_s(headers), micros / 1e6 or None)

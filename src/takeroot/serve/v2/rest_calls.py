@@ -10,11 +10,11 @@ import msgspec
 
 from takeroot.serve.faults import ServeError
 from takeroot.serve.packing import packer, unpack
+from takeroot.serve.refusal import Headers, headers_of
 from takeroot.serve.service import Service
 from takeroot.serve.v2 import describe, rest_body
 from takeroot.serve.v2.infer import infer
 
-Headers = list[tuple[bytes, bytes]]
 Response = tuple[int, Headers, bytes]
 
 _JSON = (b"content-type", b"application/json")
@@ -60,10 +60,7 @@ class Ask:
 
 def refusal(error: ServeError) -> Response:
     """An error as the protocol writes it."""
-    headers = [_JSON]
-    if error.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
-    return error.fault.http, headers, _encode({"error": error.message})
+    return error.fault.http, [_JSON, *headers_of(error)], _encode({"error": error.message})
 
 
 async def live(ask: Ask) -> Response:

@@ -1,0 +1,1 @@
+"""What ``bench/serve.py`` is made of: servers, load on them, and the engine beside them."""

@@ -1,0 +1,90 @@
+"""The HTTP protocol below the application: its own refusals, and its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from takeroot.serve.faults import FAULTS
+
+Running = Any
+Serve = Callable[..., Any]
+
+ASK = b'{"inputs": ["where is it"]}'
+HEAD = b"POST /v1/models/shop/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 27\r\n"
+REQUEST = HEAD + b"content-type: application/json\r\n\r\n" + ASK
+
+
+def connect(server: Running) -> socket.socket:
+    """A new connection."""
+    host, port = server.address.split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def all_of(connection: socket.socket) -> bytes:
+    """What comes until the server closes."""
+    found = b""
+    while data := connection.recv(65_536):
+        found += data
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"\x00\x01\x02", 400, "invalid_request"),
+        (b"GET / HTTP/9.9\r\n\r\n", 400, "invalid_request"),
+        (b"GET / HTTP/1.1\r\nhost localhost\r\n\r\n", 400, "invalid_request"),
+        (HEAD + b"transfer-encoding: chunked\r\n\r\nxyz\r\n", 400, "invalid_request"),
+        (b"GET / HTTP/1.1\r\nx: " + b"a" * 20_000 + b"\r\n\r\n", 431, "headers_too_large"),
+        (b"GET / HTTP/1.1\r\n" + b"x: a\r\n" * 200 + b"\r\n", 431, "headers_too_large"),
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n", 431, "headers_too_large"),
+    ],
+)
+def test_what_never_reaches_the_application_is_refused_from_the_catalogue(
+    shared: Running, sent: bytes, status: int, code: str
+) -> None:
+    with connect(shared) as connection:
+        connection.sendall(sent)
+        head, _, body = all_of(connection).partition(b"\r\n\r\n")
+
+    error = json.loads(body)["error"]
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert (set(error), error["code"]) == ({"code", "message", "request_id"}, code)
+    assert error["message"].startswith(FAULTS[code].message)
+
+
+def test_who_has_connected_when_the_server_ends_is_still_answered(serve: Serve, shop: Path) -> None:
+    server = serve(shop, "--drain-delay", "0")
+    known = [connect(server) for _ in range(5)]
+    os.kill(server.process.pid, signal.SIGSTOP)
+    waiting = [connect(server) for _ in range(5)]  # in the kernel: nobody has let them in yet
+    os.kill(server.process.pid, signal.SIGTERM)
+    for connection in known + waiting:
+        connection.sendall(REQUEST)
+    os.kill(server.process.pid, signal.SIGCONT)
+
+    found = [all_of(connection) for connection in known + waiting]
+
+    for connection in known + waiting:
+        connection.close()
+    assert [each[:12] for each in found] == [b"HTTP/1.1 200"] * 10
+    assert all(b"connection: close" in each for each in found)
+    assert server.process.wait(60) == 0
+
+
+def test_a_connection_that_says_nothing_does_not_hold_up_the_end(serve: Serve, shop: Path) -> None:
+    server = serve(shop, "--drain-delay", "0")
+    silent = [connect(server) for _ in range(20)]
+    silent[0].sendall(REQUEST[:50])
+
+    assert server.stop() == 0
+    for connection in silent:
+        connection.close()
