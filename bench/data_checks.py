@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rapidfuzz.distance.Levenshtein import distance
 
-from takeroot.data.near_duplicates import distance, find
+from takeroot.data.near_duplicates import find
 from takeroot.data.texts import normal_form
 
 ROOT = Path(__file__).resolve().parents[1]

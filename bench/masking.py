@@ -143,6 +143,8 @@ def main() -> int:
     print(f"1 MB of one of {len(RUNS)} runs: at most {slowest[0]:.2f} s, for {slowest[1]!r}")
     dense = max((megabyte_s(piece, masker), piece) for piece in DENSE)
     print(f"1 MB of one of {len(DENSE)} pieces: at most {dense[0]:.2f} s, for {dense[1]!r}")
+    mixed = "".join(Random(args.seed).choices("0123456789 -", k=1_000_000))
+    print(f"1 MB of random digits, blanks and dashes: {megabyte_s(mixed, masker):.2f} s")
     return 0 if good and p99 <= P99_512_MS and slowest[0] <= MEGABYTE_S else 1
 
 

@@ -27,7 +27,7 @@ from typing import Any
 from load.engine import Engine
 from load.generator import Target, compiled, load
 from load.process import memory
-from load.report import figures, table
+from load.report import figures, steadiness, table
 from load.requests import write_requests
 from load.servers import Failed, Front, Running, Server, ask, label_in, programs, started
 from load.table import SERVERS
@@ -85,6 +85,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="File for every single measurement.")
     parser.add_argument("--size", action="store_true", help="Measure the installed size, only.")
     given = parser.parse_args()
+    names = given.only.split(",") if given.only else list(SERVERS)
+    if unknown := set(names) - set(SERVERS):
+        parser.error(f"--only: {min(unknown)!r} is none of {', '.join(SERVERS)}")
     if given.size:
         return tell_size()
     with tempfile.TemporaryDirectory() as folder:
@@ -92,14 +95,13 @@ def main() -> int:
         if program is None:
             print("skipped: there is no C compiler (cc) for the load generator")
             return 0
-        return measure(given, program, Path(folder))
+        return measure(given, names, program, Path(folder))
 
 
-def measure(given: argparse.Namespace, program: Path, folder: Path) -> int:
+def measure(given: argparse.Namespace, names: list[str], program: Path, folder: Path) -> int:
     """All rounds; the exit code."""
     bundle = given.bundle or demo_bundle(folder / "bundle").path
     run = prepare(given, program, bundle)
-    names = given.only.split(",") if given.only else list(SERVERS)
     turns: list[dict[str, Any]] = []
     for number in range(given.rounds):
         for name in list(names):
@@ -108,7 +110,7 @@ def measure(given: argparse.Namespace, program: Path, folder: Path) -> int:
             except Failed as error:
                 names.remove(name)
                 print(f"{name}: skipped, {error}", flush=True)
-    print(f"\n{table(turns)}\n")
+    print(f"\n{table(turns)}\n{steadiness(turns)}\n")
     goals = figures(turns)
     for what, figure, wanted, good in goals:
         print(f"{what:50s} {figure:>8s}  {wanted:9s} {'' if good else 'NOT REACHED'}")
@@ -129,9 +131,8 @@ def prepare(given: argparse.Namespace, program: Path, bundle: Path) -> Run:
     engine = Engine(bundle, texts)
     tried = ", ".join(f"{size}: {rate:.0f}" for size, rate in engine.tried.items())
     print(f"engine, texts/s by tokens of a pack (1: one text): {tried}", flush=True)
-    return Run(
-        program, bundle, predictor, texts, expected, engine, given.seconds, given.peers
-    )  # fmt: skip
+    rest = engine, given.seconds, given.peers
+    return Run(program, bundle, predictor, texts, expected, *rest)
 
 
 def turn(run: Run, name: str, server: Server, *, first: bool, folder: Path) -> list[dict[str, Any]]:
@@ -155,6 +156,7 @@ def turn(run: Run, name: str, server: Server, *, first: bool, folder: Path) -> l
     after = run.engine.run(run.engine.best, BESIDE_S)
     beside = {
         "rate": (before.rate + after.rate) / 2,
+        "moved": abs(before.rate - after.rate) / max(before.rate, after.rate),
         "cpu_ms": (before.cpu_ms + after.cpu_ms) / 2,
     }
     installed = size_mb(home.parent) if server.environment and first else None
@@ -212,7 +214,7 @@ def tell_size() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        line = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+        line = [folder / "bin" / "python", "-m", "pip", "install", "-qq"]
         pins = ROOT / "constraints.txt"
         subprocess.run([*line, "-c", pins, f"{ROOT}[serve]"], check=True)
         sizes = package_sizes(folder)

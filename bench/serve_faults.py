@@ -1,7 +1,7 @@
 """What the server promises when things go wrong, each promise tried on a server of its own.
 
 Run: python bench/serve_faults.py [--only overload swaps ends kills fuzz slow] [--bundle FOLDER]
-    [--share 1.0] [--json FILE]
+    [--share 1.0] [--seed 0] [--json FILE]
 ``--share 0.05`` does a twentieth of everything. Without a bundle the smallest one is served, which
 is as good for all parts but ``overload``, whose figures are of the bundle that is given. Load and
 server share the machine. Prints one table; ends with 1 if a promise is not kept.
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="Of the full numbers.")
     parser.add_argument("--texts", type=int, default=1, help="In a request of the overload.")
     parser.add_argument("--saturation", type=float, help="Requests a second, if known.")
+    parser.add_argument("--seed", type=int, default=0, help="Of the fuzzed requests.")
     parser.add_argument("--json", type=Path, help="Write the rows there, too.")
     given = parser.parse_args()
     rows: list[Row] = []
@@ -69,7 +70,7 @@ PARTS: dict[str, Part] = {
     "swaps": lambda given, bundle: swaps(count(100, given.share), bundle.parent / "swaps"),
     "ends": lambda given, bundle: ends(count(100, given.share), bundle),
     "kills": lambda given, bundle: kills(count(50, given.share), bundle, workers=2),
-    "fuzz": lambda given, bundle: fuzz(count(20_000, given.share), bundle),
+    "fuzz": lambda given, bundle: fuzz(count(20_000, given.share), bundle, given.seed),
     "slow": lambda given, bundle: slow(count(500, given.share), 15 * given.share, bundle),
 }
 

@@ -103,13 +103,13 @@ class Fuzzer:
             patience = HANG_S if is_whole(data) else SILENT_S
             try:
                 async with asyncio.timeout(patience):
-                    return await _answer(reader)
+                    return await _answer(reader, bodiless=data.startswith(b"HEAD"))
             except TimeoutError:
                 if patience == HANG_S:
                     return "hang"
             writer.write_eof()
             async with asyncio.timeout(HANG_S):
-                return await _answer(reader)
+                return await _answer(reader, bodiless=data.startswith(b"HEAD"))
         except TimeoutError:
             return "hang"
         except OSError:
@@ -172,7 +172,7 @@ def is_whole(data: bytes) -> bool:
     return bool(mark) and not framed and lengths == [b"content-length: %d" % len(body)]
 
 
-async def _answer(reader: asyncio.StreamReader) -> str:
+async def _answer(reader: asyncio.StreamReader, *, bodiless: bool) -> str:
     """The status of a response, or ``wrong`` with what is not as the catalogue has it."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -180,7 +180,7 @@ async def _answer(reader: asyncio.StreamReader) -> str:
         return "closed"
     status = head[9:12].decode("latin-1")
     size = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-    body = await reader.read(int(size or 0)) if status >= "400" else b""
+    body = await reader.read(int(size or 0)) if status >= "400" and not bodiless else b""
     if status >= "500":
         return f"{status}: {body[:200]!r}"
     if body and not in_catalogue(body):

@@ -22,9 +22,11 @@ HEAD = (
     "start s",
     "resident / PSS MB",
     "installed MB",
+    "refused / lost",
     "same labels",
 )
 LEVELS = ("1", "8", "32")
+STEADY = 0.15  # the engine's rate may move by so much
 
 
 def table(turns: Sequence[Turn]) -> str:
@@ -66,6 +68,7 @@ def row(turns: Sequence[Turn]) -> tuple[str, ...]:
         f"{middle(turns, lambda turn: turn['start_s']):.2f}",
         _joined(memory),
         "-" if turns[0]["installed_mb"] is None else f"{turns[0]['installed_mb']:.0f}",
+        _joined([sum(_not_answered(turn, key) for turn in turns) for key in ("refused", "broken")]),
         turns[0]["same"],
     )
 
@@ -106,6 +109,21 @@ def figures(turns: Sequence[Turn]) -> list[tuple[str, str, str, bool]]:
     return found
 
 
+def steadiness(turns: Sequence[Turn]) -> str:
+    """How far the machine can be trusted: whether the engine was as fast after as before."""
+    moved = [turn["engine"]["moved"] for turn in turns]
+    above = sum(share(turn, LEVELS[-1]) > 1 for turn in turns)
+    if not moved:
+        return "Nothing was measured."
+    if statistics.median(moved) <= STEADY and not above:
+        return "The engine's rate held while servers were measured."
+    return (
+        f"NOT STEADY: between before and after a server the engine's rate moved by "
+        f"{statistics.median(moved):.0%} (median), and {above} of {len(turns)} turns were faster "
+        "than the engine beside them. Measure again on a quiet machine."
+    )
+
+
 def middle(turns: Sequence[Turn], value: Callable[..., float]) -> float:
     """The median over turns."""
     return statistics.median(value(turn) for turn in turns)
@@ -114,6 +132,11 @@ def middle(turns: Sequence[Turn], value: Callable[..., float]) -> float:
 def share(turn: Turn, at: str) -> float:
     """The rate at so many connections, of the engine's beside it."""
     return float(turn["levels"][at]["rate"] / turn["engine"]["rate"])
+
+
+def _not_answered(turn: Turn, key: str) -> int:
+    """Requests that were refused, or whose connection broke, in closed loops and the open one."""
+    return sum(load[key] for load in (*turn["levels"].values(), turn["open"]))
 
 
 def _cost(turn: Turn, at: str) -> float:

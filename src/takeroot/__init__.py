@@ -6,12 +6,17 @@ costs nothing and never loads torch.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from takeroot.api import Model, fit, load
     from takeroot.errors import TakerootError
+
+# onnxruntime, when imported, writes a device id and events into the home folder and may send them;
+# nothing here sends or leaves anything. Before any import of it, and for worker processes, too.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["Model", "TakerootError", "__version__", "fit", "load"]
 

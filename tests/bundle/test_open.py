@@ -82,6 +82,33 @@ def test_every_shortened_or_lengthened_file_is_refused(make_bundle):
         file.write_bytes(whole)
 
 
+def test_opened_for_serving_every_file_that_decides_an_answer_is_verified(make_bundle):
+    bundle = make_bundle()
+
+    for path in ("bundle.json", "model.onnx", "tokenizer.json", MANIFEST):
+        file = bundle.path / path
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(BundleError, match=path):
+            open_bundle(bundle.path, served_only=True)
+        file.write_bytes(whole)
+
+
+def test_opened_for_serving_the_other_files_are_verified_when_they_are_asked_for(make_bundle):
+    bundle = make_bundle()
+    others = [path for path in bundle.files if path.startswith(("weights/", "evidence/"))]
+
+    for path in others:
+        with (bundle.path / path).open("ab") as stream:
+            stream.write(b" ")
+    again = open_bundle(bundle.path, served_only=True)
+
+    assert others
+    for path in others:
+        with pytest.raises(BundleError, match=path):
+            again.read(path)
+
+
 def test_every_missing_file_is_named(make_bundle):
     bundle = make_bundle()
 

@@ -11,7 +11,9 @@ from safetensors.numpy import save
 from takeroot.bundle import Predictor
 from takeroot.bundle.arrays import read_arrays
 from takeroot.bundle.features import NgramFeatures
-from takeroot.bundle.runtimes import RUNTIMES, LinearRuntime, OnnxRuntime
+from takeroot.bundle.runtimes import RUNTIMES
+from takeroot.bundle.runtimes.linear import LinearRuntime
+from takeroot.bundle.runtimes.onnx import OnnxRuntime
 from takeroot.errors import BundleError
 
 TEXTS = ["my card", "where is the pin", "", "我的卡"]

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save
 
 from takeroot.bundle import Spec
-from takeroot.bundle.runtimes import LinearRuntime
+from takeroot.bundle.runtimes.linear import LinearRuntime
 from takeroot.data import Example
 from takeroot.search import tfidf
 from takeroot.tasks import Classify, MultiLabel

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ Running = Any
 Serve = Callable[..., Any]
 
 ASK = b'{"inputs": ["where is it"]}'
+PREDICT = "/v1/models/shop/predict"
 HEAD = b"POST /v1/models/shop/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 27\r\n"
 REQUEST = HEAD + b"content-type: application/json\r\n\r\n" + ASK
 
@@ -59,6 +61,34 @@ def test_what_never_reaches_the_application_is_refused_from_the_catalogue(
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert (set(error), error["code"]) == ({"code", "message", "request_id"}, code)
     assert error["message"].startswith(FAULTS[code].message)
+
+
+def test_a_full_server_turns_away_and_keeps_the_connection(serve: Serve, shop: Path) -> None:
+    server = serve(shop, "--workers", "1", "--queue-texts", "1")
+    os.kill(server.workers()[0], signal.SIGSTOP)
+    told = []
+    with ThreadPoolExecutor() as pool:
+        accepted = [pool.submit(server.predict, "first") for _ in range(3)]
+        while b"takeroot_waiting_texts 1\n" not in server.call("GET", "/metrics")[2]:
+            pass
+        connection = server.connect()
+        for path in (PREDICT, "/v2/models/shop/infer"):
+            connection.request("POST", path, ASK, {"x-request-id": "mine"})
+            response = connection.getresponse()
+            about = {name: response.headers[name] for name in ("retry-after", "x-request-id")}
+            told.append((response.status, about, json.loads(response.read())["error"]))
+        os.kill(server.workers()[0], signal.SIGCONT)
+    assert [each.result()[0] for each in accepted] == [200, 200, 200]
+    connection.request("POST", PREDICT, ASK, {"content-type": "application/json"})
+
+    message = FAULTS["overloaded"].message
+    about = {"retry-after": "1", "x-request-id": "mine"}
+    native = {"code": "overloaded", "message": message, "request_id": "mine"}
+    assert told == [(429, about, native), (429, about, message)]
+    assert connection.getresponse().status == 200
+    counted = b'takeroot_requests_total{outcome="overloaded",protocol="rest"} 2.0'
+    assert counted in server.call("GET", "/metrics")[2]
+    connection.close()
 
 
 def test_who_has_connected_when_the_server_ends_is_still_answered(serve: Serve, shop: Path) -> None:

@@ -209,6 +209,19 @@ def test_a_full_server_still_answers_probes_and_metrics(serve: Serve, shop: Path
     wait_for(lambda: server.call("GET", "/readyz")[0] == 200)
 
 
+def test_a_request_that_would_wait_too_long_is_refused(serve: Serve, shop: Path) -> None:
+    server = serve(shop, "--workers", "1", "--wait", "0.0000001")
+    assert [server.predict("one alone")[0] for _ in range(3)] == [200] * 3
+    os.kill(server.workers()[0], signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        accepted = [pool.submit(server.predict, "first") for _ in range(3)]
+        wait_for(lambda: waiting(server) == 1)
+        refused = server.predict("too late")[0]
+        os.kill(server.workers()[0], signal.SIGCONT)
+
+    assert (refused, [each.result()[0] for each in accepted]) == (429, [200, 200, 200])
+
+
 def test_a_server_whose_workers_stand_still_is_not_ready(serve: Serve, shop: Path) -> None:
     server = serve(shop, "--workers", "1")
     os.kill(server.workers()[0], signal.SIGSTOP)

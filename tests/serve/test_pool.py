@@ -56,6 +56,7 @@ def test_pieces_of_one_request_are_spread_over_the_workers(shop_bundle: Path) ->
         async with running(2) as pool:
             await pool.open(KEY, str(shop_bundle))
             asked = [ask(pool, "where is it") for _ in range(2 * DEPTH)]
+            await asyncio.sleep(0)
 
             assert [len(worker.runs) for worker in pool._workers] == [DEPTH, DEPTH]
             await asyncio.gather(*asked)
@@ -79,6 +80,22 @@ def test_a_worker_that_ends_while_it_opens_a_bundle_does_not_condemn_the_bundle(
             await until(lambda: bool(pool.pids))
             await pool.open(KEY, str(shop_bundle))
             assert (await ask(pool, "where is it")).json
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_be_sent_to_a_worker_is_answered_and_takes_no_place(shop_bundle: Path) -> None:
+    async def scenario() -> None:
+        async with running(1) as pool:
+            await pool.open(KEY, str(shop_bundle))
+            for _ in range(2 * DEPTH):
+                done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+                pool.put(Piece(KEY, ["x"], "json", 10**40, 9, 0.0, done))
+                with pytest.raises(ServeError, match="the server failed"):
+                    await done
+
+            assert (await ask(pool, "where is it")).json
+            assert not pool.busy
 
     asyncio.run(scenario())
 

@@ -221,6 +221,20 @@ def test_what_is_dropped_and_written_is_counted(serve: Serve, shop: Path, tmp_pa
     assert (counted("written"), counted("dropped")) == (2, 3)
 
 
+def test_an_answer_that_was_kept_is_recorded_each_time(
+    serve: Serve, shop: Path, tmp_path: Path
+) -> None:
+    server = serve(shop, "--cache", "shop=100", "--record", str(tmp_path / "kept"), "--mask")
+
+    for text in (MAIL, MAIL, "where is my parcel"):
+        assert server.predict(text)[0] == 200
+    server.stop()
+
+    lines = recorded(tmp_path / "kept")
+    assert [line["text"] for line in lines] == [MASKED, MASKED, "where is my parcel"]
+    assert lines[0]["confidence"] == lines[1]["confidence"]
+
+
 def test_a_text_in_pieces_is_masked_as_a_whole_request(
     serve: Serve, shop: Path, tmp_path: Path
 ) -> None:

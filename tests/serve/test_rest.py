@@ -81,6 +81,12 @@ BAD = {
     "numbers": (b'{"inputs": [1]}', {}, 400, "invalid_request"),
     "pairs": (b'{"inputs": [["a", "b"]]}', {}, 400, "invalid_request"),
     "top 0": (b'{"inputs": ["a"], "options": {"top_k": 0}}', {}, 400, "invalid_request"),
+    "top 10**40": (
+        b'{"inputs": ["a"], "options": {"top_k": 1%s}}' % (b"0" * 40),
+        {},
+        400,
+        "invalid_request",
+    ),
     "too many": (b'{"inputs": [' + b'"a",' * 256 + b'"a"]}', {}, 400, "too_many_inputs"),
     "too long": (b'{"inputs": ["' + b"a" * 65_537 + b'"]}', {}, 400, "text_too_long"),
     "too large": (b" " * (2 << 20) + b"{}", {}, 413, "body_too_large"),

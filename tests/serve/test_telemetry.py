@@ -74,7 +74,7 @@ def expressions() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def visited(serve_a_file: Serve, shop_bundle: Path) -> Running:
     """A server that has answered and refused over REST and gRPC."""
-    server = serve_a_file(shop_bundle, "--grpc-port", "0")
+    server = serve_a_file(shop_bundle, "--grpc-port", "0", "--cache", "shop=100")
     server.predict(*TEXTS)
     server.predict("x", model="other")
     client = triton.InferenceServerClient(server.grpc)
@@ -96,6 +96,26 @@ def test_what_is_watched_is_there_with_its_labels(visited: Running) -> None:
         by = {label.strip() for part in GROUPED.findall(expression) for label in part.split(",")}
         for label in (by | set(SELECTED.findall(expression))) - ADDED:
             assert all(label in labels[name] for name in named), (label, expression)
+
+
+def test_every_metric_is_documented(visited: Running) -> None:
+    text = (DEPLOY.parent / "docs/serving.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`(?:nv|takeroot)_.*?) \|\s*(.*?)\s*\|", text, re.MULTILINE)
+    documented = {
+        (name, label)
+        for names, labels in rows
+        for name in METRIC.findall(names)
+        for label in re.findall(r"\w+", labels) or [""]
+    }
+
+    found = {
+        (re.sub("^(takeroot_.*)_(bucket|sum|count)$", r"\1", each.name), label)
+        for each in samples(visited)
+        if not each.name.endswith("_created")
+        for label in set(each.labels) - ADDED or [""]
+    }
+
+    assert found == documented
 
 
 def test_both_protocols_are_counted_by_outcome(visited: Running) -> None:
@@ -132,29 +152,28 @@ def test_each_token_has_its_own_counters(serve: Serve, shop_bundle: Path, tmp_pa
 def test_the_queue_is_counted_in_texts_and_in_requests(serve: Serve, shop_bundle: Path) -> None:
     server = serve(shop_bundle, "--workers", "1")
     (worker,) = server.workers()
-    before = values(server, "nv_inference_exec_count")
+    before = values(server, "nv_inference_exec_count")[0]
     os.kill(worker, signal.SIGSTOP)
-    connections = [server.connect() for _ in range(10)]
+    connections = [server.connect() for _ in range(20)]
     try:
         for connection in connections:
-            body = json.dumps({"inputs": TEXTS})
             head = {"content-type": "application/json"}
+            body = json.dumps({"inputs": ["hi", "ho"]})
             connection.request("POST", "/v1/models/shop/predict", body, head)
-        until(lambda: values(server, "takeroot_waiting_texts") == [24])
-        waiting = values(server, "nv_inference_pending_request_count", model="shop")
+        until(lambda: values(server, "takeroot_waiting_texts")[0] > 20)
+        found = {each.name: each.value for each in samples(server)}
     finally:
         os.kill(worker, signal.SIGCONT)
     statuses = [connection.getresponse().status for connection in connections]
     for connection in connections:
         connection.close()
 
-    assert waiting == [8]  # the first two went to the worker, one run each
-    assert statuses == [200] * 10
+    assert found["takeroot_waiting_texts"] == 2 * found["nv_inference_pending_request_count"]
+    assert statuses == [200] * 20
     assert values(server, "nv_inference_pending_request_count", model="shop") == [0]
-    runs = values(server, "nv_inference_exec_count")[0] - before[0]
-    assert 2 < runs < 10  # those that waited shared runs
-    assert values(server, "nv_inference_count") == [30]
-    assert values(server, "takeroot_run_texts_sum", model="shop")[0] >= 30
+    assert 0 < values(server, "nv_inference_exec_count")[0] - before < 20  # those that waited share
+    assert values(server, "nv_inference_count") == [40]
+    assert values(server, "takeroot_run_texts_sum", model="shop")[0] >= 40
 
 
 def test_a_request_that_fails_has_triton_s_reason(serve: Serve, shop_bundle: Path) -> None:

@@ -13,12 +13,29 @@ averages the tokens of text n (absent for tag). It gives ``logits`` float32 (N, 
 
 from __future__ import annotations
 
-from takeroot.bundle.answer import Answer, Entity
-from takeroot.bundle.open import Bundle, open_bundle
-from takeroot.bundle.outputs import Outputs
-from takeroot.bundle.predictor import Predictor, load_predictor
-from takeroot.bundle.spec import Input, Spec
-from takeroot.bundle.write import BundleWriter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from takeroot.bundle.answer import Answer, Entity
+    from takeroot.bundle.open import Bundle, open_bundle
+    from takeroot.bundle.outputs import Outputs
+    from takeroot.bundle.predictor import Predictor, load_predictor
+    from takeroot.bundle.spec import Input, Spec
+    from takeroot.bundle.write import BundleWriter
+
+_MODULES = {
+    "Answer": "answer",
+    "Bundle": "open",
+    "BundleWriter": "write",
+    "Entity": "answer",
+    "Input": "spec",
+    "Outputs": "outputs",
+    "Predictor": "predictor",
+    "Spec": "spec",
+    "load_predictor": "predictor",
+    "open_bundle": "open",
+}
 
 __all__ = [
     "Answer",
@@ -32,3 +49,10 @@ __all__ = [
     "load_predictor",
     "open_bundle",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import where a name is used: what only looks at a spec need not load numpy."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -88,8 +88,13 @@ class Bundle:
         raise BundleError(f"{self.path}: no file {path!r}; there is: {', '.join(self.files)}")
 
 
-def open_bundle(folder: Path | str) -> Bundle:
+def open_bundle(folder: Path | str, *, served_only: bool = False) -> Bundle:
     """The bundle in ``folder``, every file of it verified.
+
+    Args:
+        folder: Its folder.
+        served_only: Whether files that only people or training read are left unread; they must be
+            there, and are verified when ``Bundle.read`` is asked for them.
 
     Raises:
         BundleError: If the folder is no bundle, a file is extra, missing, changed, linked or too
@@ -103,6 +108,7 @@ def open_bundle(folder: Path | str) -> Bundle:
         kept = {
             entry.path: _content(root, entry, folder, keep=entry.path in _SERVED)
             for entry in manifest.files
+            if entry.path in _SERVED or not served_only
         }
     contents = {path: content for path, content in kept.items() if path in _SERVED}
     spec = parse_spec(contents[SPEC], str(folder / SPEC))

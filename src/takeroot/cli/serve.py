@@ -41,6 +41,10 @@ def serve(  # one parameter an option, as typer wants it
         typer.Option("--drain-delay", help="Seconds between unready and closed, at the end [1]."),
     ] = None,
     queue_texts: Annotated[int | None, typer.Option(help="Texts that may wait [512].")] = None,
+    wait_s: Annotated[
+        float | None,
+        typer.Option("--wait", help="Seconds a request may be expected to wait [0.3]."),
+    ] = None,
     max_inputs: Annotated[int | None, typer.Option(help="Texts in a request [256].")] = None,
     max_chars: Annotated[int | None, typer.Option(help="Characters of a text [65536].")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="Of a request [2097152].")] = None,

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz.distance.Levenshtein import distance
 
 from takeroot.data.texts import normal_form
+from takeroot.errors import require
 
 ROWS = 3
 BANDS = 20
@@ -89,6 +89,7 @@ def find(texts: Sequence[str], *, share: float = 0.2, boundary: int | None = Non
         return []
     prints = _fingerprints(kept)
     late = np.array(where) >= (boundary or 0)
+    distance = require("rapidfuzz.distance.Levenshtein", extra="train").distance
     found: dict[int, Near] = {}
     waiting = late.copy()  # texts no pair was found for yet
     for pairs in _candidates(prints.minima):

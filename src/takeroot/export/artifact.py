@@ -17,7 +17,7 @@ from takeroot.bundle import Input, Outputs, Spec
 from takeroot.bundle.cores import usable_cores
 from takeroot.bundle.decode import probabilities
 from takeroot.bundle.packing import flatten, pack, plan
-from takeroot.bundle.runtimes import OnnxRuntime
+from takeroot.bundle.runtimes.onnx import OnnxRuntime
 from takeroot.export.graph import export_graph
 from takeroot.export.quantize import quantize
 from takeroot.metrics.compare import paired_difference

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
@@ -44,91 +43,100 @@ _SHORTEST, _LONGEST = 13, 19  # digits
 _MOST_GROUPS = 6
 _VALUE = bytes.maketrans(b"0123456789", bytes(range(10)))
 _TWICE = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
-_START = re.compile(rf"[2-68](?<!\d.)(?=[\d\r\n -]{{12}}){NO_CODE}", re.ASCII)
-_GROUP = re.compile(rf"(\d+)({GAP}(?=\d))?", re.ASCII)
-_SINGLE = re.compile(rf"[2-68]{apart('[2-68]', r'(?:[ -][0-9]){12,18}')}", re.ASCII)
+_BEGINS = r"[2-68](?<!\d.)(?={})" + NO_CODE
+_START = re.compile(_BEGINS.format(r"\d{3}[\d\r\n -]{9}"), re.ASCII)
+_ROW = re.compile(rf"\d++(?:{GAP}\d++)*+", re.ASCII)
+_DIGITS = re.compile("[0-9]+")
+_SINGLE = re.compile(
+    _BEGINS.format(r"(?:[ -]\d){12}") + apart("[2-68]", r"(?:[ -]\d){12,18}"), re.ASCII
+)
 
 
 class Cards:
     """A recogniser of payment card numbers.
 
-    The groups have three digits or more but for the last, or one digit each.
+    The first group has four digits or more, the others three or more but for the last; or each has
+    one digit.
     """
 
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where numbers stand, in order, without overlap."""
-        at = 0
-        while (start := _START.search(text, at)) is not None:
-            groups = _groups(text, start.start())
-            at = groups[-1][1]
-            digits = "".join([text[first:last] for first, last in groups])
-            if len(digits) >= _SHORTEST:
-                yield from _Row(text, digits, groups).cards()
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where numbers stand, in order; one of single digits may begin within another."""
+        return sorted((*_in_groups(text), *_in_single_digits(text)))
 
     def value(self, piece: str) -> str:
         """The digits of a number."""
         return letters_and_digits(piece)
 
 
-@dataclass(slots=True)
-class _Row:
-    """A row of groups of digits.
+def _in_groups(text: str) -> Iterator[tuple[int, int]]:
+    """Where numbers written in groups stand."""
+    at = 0
+    while (start := _START.search(text, at)) is not None:
+        row = _ROW.match(text, start.start())
+        assert row is not None  # it begins with a digit
+        at = row.end()
+        groups = row.group().replace("-", " ").split()
+        ends = list(accumulate(map(len, groups)))
+        if ends[-1] >= _SHORTEST:
+            places: list[tuple[int, int]] | None = None
+            for first, last in _cards("".join(groups), ends):
+                places = places or [each.span() for each in _DIGITS.finditer(text, *row.span())]
+                yield places[first][0], places[last][1]
+
+
+def _cards(digits: str, ends: list[int]) -> Iterator[tuple[int, int]]:
+    """First and last group of each number in a row of groups.
 
     Args:
-        text: What it stands in.
         digits: All of them.
-        groups: Start and end of each group.
+        ends: How many digits there are up to the end of each group.
     """
-
-    text: str
-    digits: str
-    groups: list[tuple[int, int]]
-
-    def cards(self) -> Iterator[tuple[int, int]]:
-        """Start and end of the card numbers."""
-        ends = list(accumulate(last - first for first, last in self.groups))
-        sums = _running_sums(self.digits)
-        place = 0
-        while place < len(ends):
-            last = self._last(place, ends, sums)
+    sums = _running_sums(digits)
+    free = begin = 0
+    for place, stop in enumerate(ends):
+        if 4 <= stop - begin <= _LONGEST and place >= free:
+            lengths = _lengths(digits[begin : begin + 4])
+            last = _last_group(ends, place, begin, lengths, sums) if lengths else None
             if last is not None:
-                yield self.groups[place][0], self.groups[last][1]
-                place = last
-            place += 1
-
-    def _last(self, place: int, ends: list[int], sums: list[list[int]]) -> int | None:
-        """The last group of the longest number that begins with this one; None if none does."""
-        start, end = self.groups[place]
-        begin, size = ends[place] - (end - start), end - start
-        lengths = _lengths(self.digits[begin : begin + 4])
-        most, least = _MOST_GROUPS, 3
-        if lengths and size == 1:
-            alone = _SINGLE.match(self.text, start)
-            most, least = (0, 1) if alone is None else ((alone.end() - start + 1) // 2, 1)
-        if not lengths or not least <= size <= 18:
-            return None
-        found = None
-        for last in range(place, min(place + most, len(ends))):
-            stop, (first, end) = ends[last], self.groups[last]
-            size = end - first
-            if last > place and size > 15:
-                break
-            total = sums[stop % 2][stop] - sums[stop % 2][begin]
-            if stop - begin in lengths and total % 10 == 0:
-                found = last
-            if size < least or stop - begin >= _LONGEST:
-                break
-        return found
+                yield place, last
+                free = last + 1
+        begin = stop
 
 
-def _groups(text: str, start: int) -> list[tuple[int, int]]:
-    """Start and end of each group of the row that begins there."""
-    groups = []
-    for match in _GROUP.finditer(text, start):
-        groups.append(match.span(1))
-        if match.lastindex == 1:
+def _last_group(
+    ends: list[int], place: int, begin: int, lengths: tuple[int, ...], sums: list[list[int]]
+) -> int | None:
+    """The last group of the longest number that begins with this one; None if none does.
+
+    Args:
+        ends: As above.
+        place: Which group.
+        begin: How many digits are before it.
+        lengths: What is allowed.
+        sums: See ``_running_sums``.
+    """
+    found, before = None, begin
+    for last, stop in enumerate(ends[place : place + _MOST_GROUPS], place):
+        size, before = stop - before, stop
+        if last > place and size > 15:
             break
-    return groups
+        running = sums[stop % 2]
+        if stop - begin in lengths and (running[stop] - running[begin]) % 10 == 0:
+            found = last
+        if size < 3 or stop - begin >= _LONGEST:
+            break
+    return found
+
+
+def _in_single_digits(text: str) -> Iterator[tuple[int, int]]:
+    """Where numbers stand of which each digit stands alone."""
+    for row in _SINGLE.finditer(text):
+        digits = row.group()[::2]
+        for length in _lengths(digits[:4])[::-1]:
+            sums = _running_sums(digits[:length])[length % 2]
+            if length <= len(digits) and sums[-1] % 10 == 0:
+                yield row.start(), row.start() + 2 * length - 1
+                break
 
 
 def _running_sums(digits: str) -> list[list[int]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import socket
 from datetime import date
-from functools import lru_cache
 from itertools import accumulate
 from operator import mul
 
@@ -27,7 +26,6 @@ _PROVINCE_CODES = (
 )
 _REGISTERS = frozenset(_REGISTER_CODES.split())
 _PROVINCES = frozenset(_PROVINCE_CODES.split())
-_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")  # twice the digit, its digits summed
 _BASE_36 = {ord(c): str(int(c, 36)) for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _IBANS = (  # country and number of characters, from the SWIFT registry
     "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 "
@@ -42,88 +40,11 @@ _NUMBERED = ("v", "ver", "version", "release", "build", "firmware", "section", "
 _NUMBERED_CN = ("版本", "版本号", "固件", "章", "节")
 _MAY_NUMBER = (*_NUMBERED, "/")
 _NUMBERING = re.compile(rf"(?<![a-z])(?:{'|'.join(_NUMBERED)})$|[a-z]/$")
-_CARD_PREFIXES = (  # first digits from, to, allowed lengths
-    ("4", "4", (13, 16, 19)),  # Visa
-    ("51", "55", (16,)),  # Mastercard
-    ("2221", "2720", (16,)),
-    ("34", "34", (15,)),  # American Express
-    ("37", "37", (15,)),
-    ("300", "305", (14, 16)),  # Diners Club
-    ("3095", "3095", (14, 16)),
-    ("36", "36", (14, 16)),
-    ("38", "39", (14, 16)),
-    ("3528", "3589", (16, 19)),  # JCB
-    ("6011", "6011", (16, 19)),  # Discover
-    ("644", "659", (16, 19)),
-    ("62", "62", (16, 17, 18, 19)),  # UnionPay
-    ("81", "81", (16, 19)),
-    ("2200", "2204", (16, 19)),  # Mir
-    ("5018", "5018", (16, 19)),  # Maestro
-    ("5020", "5020", (16, 19)),
-    ("5038", "5038", (16, 19)),
-    ("6304", "6304", (16, 19)),
-    ("6759", "6759", (16, 19)),
-    ("6761", "6763", (16, 19)),
-)
 
 
 def _groups(piece: str) -> list[str]:
     """The groups of a number."""
     return piece.replace("-", " ").split()
-
-
-def is_card(digits: str) -> bool:
-    """Whether the digits are a payment card number: issuer's prefix, length, Luhn check digit."""
-    return len(digits) in _card_lengths(digits[:4]) and _luhn(digits)
-
-
-def card_fit(piece: str) -> int:
-    """How much of the candidate is a card: other groups of digits may follow it.
-
-    Its groups have three digits or more but for the last, or one digit each.
-    """
-    start = piece[:4]
-    if start.isdigit() and not _card_lengths(start):
-        return 0
-    groups = _groups(piece)
-    digits = "".join(groups)
-    ends = list(accumulate(map(len, groups)))
-    for length in _card_lengths(digits[:4]):
-        if length in ends and _luhn(digits[:length]):
-            end = _group_end(piece, length)
-            if end:
-                return end
-    return 0
-
-
-def _group_end(piece: str, length: int) -> int:
-    """Where the groups end that hold the first so many digits; 0 if no group ends there."""
-    held, sizes = 0, []
-    for match in re.finditer(r"\d+", piece):
-        sizes.append(match.end() - match.start())
-        held += sizes[-1]
-        if held == length:
-            regular = min(sizes[:-1], default=3) >= 3 or max(sizes) == 1
-            return match.end() if regular else 0
-    return 0
-
-
-@lru_cache(10_000)
-def _card_lengths(start: str) -> tuple[int, ...]:
-    """The lengths of card numbers that begin with these four digits, the longest first."""
-    fitting = [row for row in _CARD_PREFIXES if row[0] <= start[: len(row[0])] <= row[1]]
-    return tuple(sorted({length for row in fitting for length in row[2]}, reverse=True))
-
-
-def _luhn(digits: str) -> bool:
-    """Whether the last digit is the check digit of the others (US 2,950,048; ISO/IEC 7812-1).
-
-    Every second digit from the right is doubled, its digits are summed, and the total is a
-    multiple of ten.
-    """
-    codes = digits.encode()
-    total = sum(codes[::-2]) + sum(codes[-2::-2].translate(_DOUBLED))
-    return (total - _ZERO * len(codes)) % 10 == 0
 
 
 def is_resident_id(piece: str) -> bool:

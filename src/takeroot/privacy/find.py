@@ -23,15 +23,6 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What one recogniser finds; ``overlapped`` if it gave pieces that overlap."""
-
-    pieces: list[tuple[int, int, str]]
-    rest: str
-    overlapped: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Scan:
     """What one look at a plain text finds.
 
@@ -48,30 +39,16 @@ def scan(text: str, recognisers: Mapping[str, Recogniser]) -> Scan:
     """The pieces of a plain text, kind by kind: no kind sees what one before it has found."""
     pieces: list[tuple[int, int, str]] = []
     for kind, recogniser in recognisers.items():
-        look = _look(text, kind, recogniser)
-        if look.overlapped:  # what was passed over for its neighbour may have left a piece
-            pieces += look.pieces
-            look = _look(look.rest, kind, recogniser)
-        pieces += look.pieces
-        text = look.rest
+        done = 0
+        parts: list[str] = []
+        for start, end in recogniser.spans(text):
+            if start >= done:
+                pieces.append((start, end, kind))
+                parts += text[done:start], BLOT * (end - start)
+                done = end
+        if parts:
+            text = "".join((*parts, text[done:]))
     return Scan(sorted(pieces), text)
-
-
-def _look(text: str, kind: str, recogniser: Recogniser) -> _Look:
-    """What one recogniser finds."""
-    pieces: list[tuple[int, int, str]] = []
-    parts: list[str] = []
-    done = 0
-    overlapped = False
-    for start, end in recogniser.spans(text):
-        if start < done:
-            overlapped = True
-            continue
-        pieces.append((start, end, kind))
-        parts += text[done:start], BLOT * (end - start)
-        done = end
-    rest = "".join((*parts, text[done:])) if parts else text
-    return _Look(pieces, rest, overlapped)
 
 
 def find(text: str, recognisers: Mapping[str, Recogniser] = RECOGNISERS) -> list[Found]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from ipaddress import IPv6Address
 
+from takeroot.privacy.cards import Cards
 from takeroot.privacy.checks import (
-    card_fit,
     iban_fit,
     is_credit_code,
     is_ipv4,
@@ -21,10 +21,10 @@ from takeroot.privacy.checks import (
     is_plate,
     is_resident_id,
 )
+from takeroot.privacy.numbers import GAP, NO_CODE, apart
 from takeroot.privacy.recogniser import Form, Recogniser, whole
 
 _LETTER = "A-Za-z\u00c0-\u024f\u0370-\u052f\u1e00-\u1fff"  # of scripts with blanks between words
-_GAP = r"(?: {1,2}| ?- ?| ?-?\r?\n ?)"  # what may stand between two groups of one number
 _CREDIT = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 _PLATE_PROVINCE = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _PLATE = "A-HJ-NP-Za-hj-np-z"
@@ -35,21 +35,6 @@ _PLUS_86 = (  # the rest of it, after its first character
     r"(?:(?<=\()(?:\+ ?|00)?86\)|(?<=\+) ?86|(?<=0)086|(?<=8)6)[ -]{0,2}(?:\(0\) ?)?"
 )
 _MAY_BE_86 = r"(?<=\()(?=\+ ?8|00|86)|(?<=\+)(?= ?8)|(?<=0)(?=08)|(?<=8)(?=6)"
-_WORDS = (  # letters joined to a number make it a code, unless they end so
-    "[Tt]el TEL [Pp]hone [Mm]obile [Cc]ell [Cc]all [Ff]ax [Ss]ms [Cc]ard [Ww]x [Vv]x [Ww]e[Cc]hat "
-    "[Nn]o NO at and or to"
-)
-_NO_CODE = (  # holds after the first character of a number: not 0.138..., no letters joined to it
-    r"(?<![^0-9A-Za-z]0\..)(?<!\A0\..)"
-    rf"(?:(?<=[+(])|(?<![A-Za-z_].)|{'|'.join(f'(?<={word}.)' for word in _WORDS.split())})"
-)
-
-
-def _apart(first: str, after: str) -> str:
-    """The rest of a number of which each digit stands alone, with no more digits beside it."""
-    return rf"(?<!\d[ -]{first}){after}(?![ -]?\d)"
-
-
 EMAIL = Form(
     re.compile(
         rf"[{_LETTER}0-9_](?<![{_LETTER}0-9_].)[{_LETTER}0-9_.+%'-]{{0,63}}@(?:"
@@ -63,35 +48,25 @@ EMAIL = Form(
 IBAN = Form(
     re.compile(
         r"[A-Za-z](?<![0-9A-Za-z].)[A-Za-z]\d\d[A-Za-z0-9]{0,30}"
-        rf"(?:{_GAP}[A-Za-z0-9]{{1,30}}){{0,8}}",
+        rf"(?:{GAP}[A-Za-z0-9]{{1,30}}){{0,8}}",
         re.ASCII,
     ),
     iban_fit,
 )
 RESIDENT_ID_CN = Form(
     re.compile(
-        rf"[1-9](?<![0-9A-Za-z].)(?:\d\d{_GAP}?\d{{3}}{_GAP}?(?:18|19|20)\d\d{_GAP}?"
-        rf"(?:0[1-9]|1[0-2]){_GAP}?(?:0[1-9]|[12]\d|3[01]){_GAP}?\d{{3}}{_GAP}?[\dXx]|"
-        + _apart("[1-9]", r"(?:[ -]\d){5}[ -][12][ -][089](?:[ -]\d){9}[ -][\dXx]")
+        rf"[1-9](?<![0-9A-Za-z].)(?:\d\d{GAP}?\d{{3}}{GAP}?(?:18|19|20)\d\d{GAP}?"
+        rf"(?:0[1-9]|1[0-2]){GAP}?(?:0[1-9]|[12]\d|3[01]){GAP}?\d{{3}}{GAP}?[\dXx]|"
+        + apart("[1-9]", r"(?:[ -]\d){5}[ -][12][ -][089](?:[ -]\d){9}[ -][\dXx]")
         + ")(?![0-9A-Za-z])",
         re.ASCII,
     ),
     whole(is_resident_id),
 )
-CARD = Form(
-    re.compile(
-        rf"[2-68](?<!\d.)(?=[\d\r\n -]{{12}}){_NO_CODE}"
-        rf"(?:\d{{3,18}}(?:{_GAP}\d{{3,15}}){{0,4}}(?:{_GAP}\d{{1,15}})?(?!\d)|"
-        + _apart("[2-68]", r"(?:[ -]\d){12,18}")
-        + ")",
-        re.ASCII,
-    ),
-    card_fit,
-)
 CREDIT_CODE_CN = Form(
     re.compile(
-        rf"[1-9ANYany](?<![0-9A-Za-z].)[1-9]{_GAP}?[1-8]\d{_GAP}?\d{{4}}{_GAP}?{_CREDIT}{{4}}{_GAP}?"
-        rf"{_CREDIT}{{4}}{_GAP}?{_CREDIT}{_GAP}?{_CREDIT}(?![0-9A-Za-z])",
+        rf"[1-9ANYany](?<![0-9A-Za-z].)[1-9]{GAP}?[1-8]\d{GAP}?\d{{4}}{GAP}?{_CREDIT}{{4}}{GAP}?"
+        rf"{_CREDIT}{{4}}{GAP}?{_CREDIT}{GAP}?{_CREDIT}(?![0-9A-Za-z])",
         re.ASCII,
     ),
     whole(is_credit_code),
@@ -99,10 +74,10 @@ CREDIT_CODE_CN = Form(
 MOBILE_CN = Form(
     re.compile(
         rf"[(+081](?:(?<=1)(?=[ -]?[3-9])|(?<=\()(?=1[3-9])|{_MAY_BE_86})"
-        rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){_NO_CODE}"
+        rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){NO_CODE}"
         rf"(?:(?<=1)|{_PLUS_86}1|(?:{_PLUS_86}\(|(?<=\())1(?=[3-9]\d\)))"
-        rf"(?:[3-9]\d(?:(?<=\(1..)\))?(?:{_GAP}|\.)?\d{{4}}(?:{_GAP}|\.)?\d{{4}}"
-        rf"|[3-9]\d\d{_GAP}\d{{3}}{_GAP}\d{{4}}|[3-9]\d{{3}}{_GAP}\d{{6}}"
+        rf"(?:[3-9]\d(?:(?<=\(1..)\))?(?:{GAP}|\.)?\d{{4}}(?:{GAP}|\.)?\d{{4}}"
+        rf"|[3-9]\d\d{GAP}\d{{3}}{GAP}\d{{4}}|[3-9]\d{{3}}{GAP}\d{{6}}"
         rf"|[ -][3-9](?:[ -]\d){{9}}){_NUMBER_ENDS}",
         re.ASCII,
     ),
@@ -111,10 +86,10 @@ MOBILE_CN = Form(
 LANDLINE_CN = Form(
     re.compile(
         rf"[(+08](?:(?<=0)(?=\d\d)|(?<=\()(?=0\d\d)|{_MAY_BE_86})"
-        rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){_NO_CODE}(?:"
+        rf"(?:(?<=[(+])|(?<!\d.))(?<!\+.){NO_CODE}(?:"
         + "|".join(
-            rf"(?:(?:(?<=0)|(?!6\d){_PLUS_86}0?){area}(?:{_GAP}[1-9]|[2-8])"
-            rf"|(?:(?<=\()0|{_PLUS_86}\(0?){area}\){_GAP}?[1-9])\d{{{size}}}{_GAP}?\d{{4}}"
+            rf"(?:(?:(?<=0)|(?!6\d){_PLUS_86}0?){area}(?:{GAP}[1-9]|[2-8])"
+            rf"|(?:(?<=\()0|{_PLUS_86}\(0?){area}\){GAP}?[1-9])\d{{{size}}}{GAP}?\d{{4}}"
             for area, size in ((_AREA_2, "3"), (_AREA_3, "2,3"))
         )
         + rf")(?: ?(?:转|[Ee]xt\.?|[xX-]) ?\d{{1,5}})?{_NUMBER_ENDS}",
@@ -134,9 +109,9 @@ PASSPORT = Form(
     re.compile(
         r"[PpEGDS护通](?:(?:(?<=[Pp])(?:assport|ASSPORT)|(?<=护)照|(?<=通)行证)"
         r"(?: ?(?:[Nn]o\.?|NO\.?|[Nn]umber|is)|号码?|是|为|[ :#]){0,4}"
-        rf"([A-Za-z]{{0,2}}{_GAP}?\d{{4}}{_GAP}?\d{{3,5}}|(?=[A-Z]{{0,3}}\d)[A-Z0-9]{{7,9}})"
+        rf"([A-Za-z]{{0,2}}{GAP}?\d{{4}}{GAP}?\d{{3,5}}|(?=[A-Z]{{0,3}}\d)[A-Z0-9]{{7,9}})"
         r"|(?<![0-9A-Za-z].)"
-        rf"(?:(?<=[EG]){_GAP}?\d|(?:(?<=E)[A-HJ-NP-Z]|(?<=[DPS])E){_GAP}?)\d{{3}}{_GAP}?\d{{4}})"
+        rf"(?:(?<=[EG]){GAP}?\d|(?:(?<=E)[A-HJ-NP-Z]|(?<=[DPS])E){GAP}?)\d{{3}}{GAP}?\d{{4}})"
         r"(?![0-9A-Za-z])",
         re.ASCII,
     )
@@ -177,7 +152,7 @@ RECOGNISERS: dict[str, Recogniser] = {
     "email": EMAIL,
     "iban": IBAN,
     "resident_id_cn": RESIDENT_ID_CN,
-    "card": CARD,
+    "card": Cards(),
     "credit_code_cn": CREDIT_CODE_CN,
     "mobile_cn": MOBILE_CN,
     "landline_cn": LANDLINE_CN,

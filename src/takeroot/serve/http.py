@@ -19,6 +19,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from takeroot.serve.faults import ServeError
+from takeroot.serve.native import Response
+from takeroot.serve.refusal import Headers
 from takeroot.serve.request_id import accepted_id
 
 MAX_HEADER_BYTES = 16 << 10
@@ -36,6 +38,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._late: asyncio.TimerHandle | None = None
         self._header_bytes = 0
         self._refused = False
+        self._shed: Response | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, not for ever."""
@@ -71,10 +74,42 @@ class LimitedProtocol(HttpToolsProtocol):
         self._count(len(name) + len(value) + 4)
         super().on_header(name, value)
 
+    def on_headers_complete(self) -> None:
+        """Let the application answer, unless the server is full."""
+        self._shed = None
+        if (self.cycle is None or self.cycle.response_complete) and not self.expect_100_continue:
+            method = self.parser.get_method()
+            self._shed = self.app.too_much(method, self.url, self.headers)
+        if self._shed is None:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take in a part of the body, if anybody reads it."""
+        if self._shed is None:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Stop the clock."""
         self._in_time()
-        super().on_message_complete()
+        if self._shed is None:
+            super().on_message_complete()
+        else:
+            self._turn_away(self._shed)
+
+    def _turn_away(self, response: Response) -> None:
+        """Answer in the application's stead, and go on, if the client reads its answers."""
+        if self.flow.write_paused:
+            self.transport.abort()
+            return
+        own = response.headers or []
+        stays = self.parser.should_keep_alive()
+        if not stays:
+            own = [*own, (b"connection", b"close")]
+        self.transport.write(_written(response.status, own, response.body))
+        if stays:
+            self.on_response_complete()
+        else:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, once."""
@@ -160,10 +195,12 @@ def _accept(listener: socket.socket) -> socket.socket | None:
 def _response(error: ServeError) -> bytes:
     """An error before there is a request that the application could answer."""
     about = {"code": error.code, "message": error.message, "request_id": accepted_id("")}
-    body = msgspec.json.encode({"error": about})
-    status = HTTPStatus(error.fault.http)
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    return _written(error.fault.http, headers, msgspec.json.encode({"error": about}))
+
+
+def _written(status: int, headers: Headers, body: bytes) -> bytes:
+    """A whole response."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join([*lines, b"content-length: %d" % len(body), b"", body])

@@ -8,7 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LOGGERS = {"takeroot": logging.INFO, "opentelemetry": logging.WARNING}
+LOGGERS = {
+    "takeroot": logging.INFO,
+    "opentelemetry": logging.WARNING,
+    "uvicorn": logging.ERROR,  # its warnings are a line for every request that is no HTTP
+    "grpc": logging.ERROR,
+}
 
 
 class JsonLines(logging.Formatter):

@@ -26,6 +26,7 @@ from takeroot.serve.settings import Settings
 from takeroot.serve.telemetry import CONTENT_TYPE, Telemetry
 
 JSON = b"application/json"
+MOST_LISTED = 1_000_000  # probabilities an answer may be asked for
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -149,8 +150,8 @@ def _read(host: Host, request: Request) -> tuple[list[str | tuple[str, str]], Op
         raise ServeError("invalid_request", reason=str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ServeError("invalid_request", reason="the body is not JSON in UTF-8") from None
-    if found.options.top_k is not None and found.options.top_k < 1:
-        raise ServeError("invalid_request", reason="options.top_k is 1 or more")
+    if found.options.top_k is not None and not 1 <= found.options.top_k <= MOST_LISTED:
+        raise ServeError("invalid_request", reason=f"options.top_k is 1 to {MOST_LISTED}")
     return found.inputs, found.options
 
 

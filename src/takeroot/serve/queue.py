@@ -85,6 +85,7 @@ class PackQueue:
     """Pieces that wait, and some that nobody waits for any more."""
 
     waiting_texts: int = 0
+    waiting_tokens: int = 0
     _waiting: int = 0  # pieces
     _heap: list[tuple[float, int, Piece]] = field(default_factory=list)
     _counter: Iterator[int] = field(default_factory=itertools.count)
@@ -97,6 +98,7 @@ class PackQueue:
         place = piece.arrived + SECONDS_A_TOKEN * (ahead + piece.tokens)
         heapq.heappush(self._heap, (place, next(self._counter), piece))
         self.waiting_texts += len(piece.inputs)
+        self.waiting_tokens += piece.tokens
         self._waiting += 1
         piece.waiting = True
 
@@ -117,6 +119,7 @@ class PackQueue:
         if piece.waiting:
             piece.waiting = False
             self.waiting_texts -= len(piece.inputs)
+            self.waiting_tokens -= piece.tokens
             self._waiting -= 1
 
     def elsewhere(self, keys: Container[str]) -> list[Piece]:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +21,7 @@ from takeroot.serve.faults import ServeError
 from takeroot.serve.native import Host, Request, Response
 from takeroot.serve.refusal import Headers
 from takeroot.serve.request_id import REQUEST_ID, accepted_id
-from takeroot.serve.service import CALLER, Service
+from takeroot.serve.service import CALLER, RETRY_AFTER_S, Service
 from takeroot.serve.settings import Settings
 from takeroot.serve.telemetry import Telemetry
 
@@ -69,6 +70,26 @@ class App:
             told = {"request_id": called, "method": method, "path": path, "status": response.status}
             log.info("request", extra=told)
         await self._send(send, response, called, headers, head=method == "HEAD")
+
+    def too_much(self, method: bytes, path: bytes, headers: Headers) -> Response | None:
+        """The refusal of a prediction for which there is no room, known before it is read.
+
+        Beyond capacity most requests end here: nothing that costs time may happen first.
+        """
+        settings = self._host.settings
+        if not self._host.service.full or settings.log_requests or settings.origins:
+            return None
+        if method != b"POST" or not path.endswith((b"/predict", b"/infer")):
+            return None
+        given = next((value for name, value in headers if name == b"x-request-id"), b"")
+        called = accepted_id(given.decode("latin-1"))
+        error = ServeError("overloaded", retry_after_s=RETRY_AFTER_S)
+        response = _refusal(error, path.decode("latin-1"), called)
+        own = [(b"x-request-id", called.encode()), *(response.headers or ())]
+        if response.content_type:
+            own.append((b"content-type", response.content_type))
+        self._host.telemetry.ended("rest", error.code)
+        return replace(response, headers=own)
 
     async def _respond(
         self, method: str, path: str, headers: Mapping[bytes, bytes], receive: Receive

@@ -12,11 +12,13 @@ import signal
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from takeroot.errors import RecipeError, TakerootError, require
 from takeroot.serve.caller import Gate
+from takeroot.serve.failure import place
 from takeroot.serve.pool import Pool
 from takeroot.serve.service import Service
 from takeroot.serve.settings import Settings
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 
 MOST_RPCS = 2000  # at a time, health watchers among them; beyond, RESOURCE_EXHAUSTED
 KEEP_ALIVE_S = 75  # longer than balancers keep theirs, so that they never write into a closed one
+MOST_PENDING = 1 << 20  # gRPC would cancel what waits beyond: we answer it
 HELD_S = 0.2  # before gRPC stops, until every client is held back; after, until it knows
 STARTED_S = 0.005  # between two looks whether it listens
+_OURS = ("takeroot.serve.rest", "takeroot.serve.v2.grpc")
 DRAINED_S = 0.02  # between two looks whether all is answered
 
 log = logging.getLogger(__name__)
@@ -97,10 +101,11 @@ async def _live(
     """One server's life."""
     pool, settings = service.pool, service.settings
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(_unforeseen)
     signals_away = _on_signal(stop)
     opening = asyncio.create_task(service.start())
     try:
-        await asyncio.sleep(0)  # the workers start while the libraries below are imported
+        await asyncio.to_thread(_libraries)  # the workers are started and given bundles meanwhile
         listeners = await _listeners(service, service.gate, settings, telemetry)
         await opening
         await service.ready()
@@ -209,6 +214,12 @@ async def _end_grpc(server: Any, service: Service, grace_s: float) -> None:
     await stopping
 
 
+def _libraries() -> None:
+    """Import what the listeners need, which takes as long as a worker's start."""
+    for name in ("grpc", "uvicorn.protocols.http.httptools_impl", "takeroot.serve.http", *_OURS):
+        import_module(name)
+
+
 async def _listeners(
     service: Service, gate: Gate, settings: Settings, telemetry: Telemetry
 ) -> _Listeners:
@@ -230,6 +241,7 @@ async def _listeners(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks for the client's address
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(settings.timeout_s) + 1,
         ssl_certfile=settings.tls_cert,
@@ -256,6 +268,8 @@ async def _grpc_server(
     limits = [
         ("grpc.max_receive_message_length", settings.max_body_bytes),
         ("grpc.so_reuseport", 0),
+        ("grpc.server.max_pending_requests", MOST_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING),
     ]
     server = grpc.aio.server(options=limits, maximum_concurrent_rpcs=MOST_RPCS)
     add_to(server, service, gate, telemetry)
@@ -269,6 +283,13 @@ async def _grpc_server(
     except (RuntimeError, OSError) as error:
         raise RecipeError(f"grpc_port: {address} cannot be listened on") from error
     return server, port
+
+
+def _unforeseen(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what failed outside of any request; asyncio's own message quotes the texts it held."""
+    del loop
+    error = context.get("exception")
+    log.error("failed outside of a request: %s", "unknown" if error is None else place(error))
 
 
 async def _uvicorn_serve(server: Any) -> None:

@@ -275,13 +275,28 @@ class Service:
             if longest > settings.max_chars:
                 raise ServeError("text_too_long", limit=settings.max_chars)
 
+    @property
+    def full(self) -> bool:
+        """Whether any prediction would be refused; unknown, so false, where answers are kept."""
+        return not self.settings.cache and not self._has_room(1)
+
+    @property
+    def _waiting(self) -> int:
+        """Texts that wait to be masked or computed."""
+        masking = 0 if self.recorder is None else self.recorder.masking
+        return self.pool.queue.waiting_texts + masking
+
     def _make_room(self, texts: int) -> None:
         """Refuse a request that would make the queue longer than it may be."""
-        waiting = self.pool.queue.waiting_texts
-        if self.recorder is not None:
-            waiting += self.recorder.masking
-        if waiting and waiting + texts > self.settings.queue_texts:
+        if not self._has_room(texts):
             raise ServeError("overloaded", retry_after_s=RETRY_AFTER_S)
+
+    def _has_room(self, texts: int) -> bool:
+        """Whether so many texts more may wait; always where none does."""
+        waiting, settings = self._waiting, self.settings
+        if not waiting:
+            return True
+        return waiting + texts <= settings.queue_texts and self.pool.wait_s <= settings.wait_s
 
     async def _probe(self, served: Served) -> None:
         """Answer one text, past admission."""

@@ -46,6 +46,9 @@ class Settings(BaseModel):
         1.0, ge=0, description="Between readiness turned off and the listener closed, at the end."
     )
     queue_texts: int = Field(512, ge=1, description="Texts that may wait; beyond, 429.")
+    wait_s: float = Field(
+        0.3, gt=0, description="Longest a request may be expected to wait; beyond, 429."
+    )
     max_inputs: int = Field(256, ge=1, description="Texts in one request.")
     max_chars: int = Field(65_536, ge=1, description="Characters of one text.")
     max_body_bytes: int = Field(2 << 20, ge=1024, description="Of a request, unpacked.")

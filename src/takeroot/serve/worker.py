@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -41,7 +42,7 @@ def main() -> None:
         signal.signal(kind, signal.SIG_IGN)
     models: dict[str, Predictor] = {}
     frames = Frames()
-    with socket.socket(fileno=int(sys.argv[1])) as server:
+    with suppress(ConnectionError), socket.socket(fileno=int(sys.argv[1])) as server:
         while data := server.recv(_PIECE):
             for body in frames.feed(data):
                 reply = answer(models, _decoder.decode(body))
@@ -62,7 +63,7 @@ def answer(models: dict[str, Predictor], message: ToWorker) -> FromWorker | None
 def _load(models: dict[str, Predictor], message: Load) -> FromWorker:
     """Open a bundle and answer one text with it, which warms it up."""
     try:
-        bundle = open_bundle(message.path)
+        bundle = open_bundle(message.path, served_only=True)
         predictor = Predictor(bundle, threads=1)
         predictor.predict([("", "") if bundle.spec.task == "pair" else "warm"])
     except TakerootError as error:

@@ -160,7 +160,7 @@ function card(input, answer) {
   article.append(make("p", Array.isArray(input) ? input.join("\n") : input));
   const head = make("div", undefined, "answer");
   const label = answer.labels ? answer.labels.join(", ") || say("none") : answer.label;
-  head.append(make("b", label));
+  head.append(make("b", label, answer.abstained ? "soft" : ""));
   if (answer.abstained) {
     const reason = say(answer.reason) || answer.reason;
     head.append(make("span", say("because")(say("abstained"), reason), "badge"));

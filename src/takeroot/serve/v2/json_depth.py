@@ -5,8 +5,6 @@ A handful of passes over the bytes in C, so that a body made of brackets costs l
 
 from __future__ import annotations
 
-import numpy as np
-
 _QUOTE, _OPEN, _CLOSE = ord('"'), ord("{"), ord("}")
 _BRACE = 32  # what makes [ and ] into { and }, and nothing else into them
 
@@ -18,6 +16,8 @@ def is_deeper(data: bytes, levels: int) -> bool:
     """
     if data.count(b"[") + data.count(b"{") <= levels:
         return False
+    import numpy as np  # few requests come here; a server that has none need not hold it
+
     plain = np.frombuffer(data.replace(b"\\\\", b"").replace(b'\\"', b""), np.uint8)
     outside = np.cumsum(plain == _QUOTE, dtype=np.uint8) & 1 == 0  # after an even number of quotes
     braces = plain | _BRACE

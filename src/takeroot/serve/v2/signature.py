@@ -5,6 +5,7 @@ Shapes: n texts, K labels.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +13,6 @@ from itertools import chain
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from takeroot.bundle.answer import Answer
 from takeroot.serve.v2.tensors import invalid, join
@@ -62,7 +62,7 @@ class Column:
             return join([each.encode() for each in self.values])
         if self.datatype == "BOOL":
             return bytes(self.values)
-        return np.array(self.values, "<f4").tobytes()
+        return struct.pack(f"<{len(self.values)}f", *self.values)
 
 
 @dataclass(frozen=True)
@@ -169,14 +169,14 @@ class Signature:
 
     def _classification(self, wanted: Wanted, values: list[float], rows: int) -> Column:
         """The highest of each row, highest first, as ``value:index:label``."""
-        table = np.reshape(values, (rows, len(self.labels)))
-        best = np.argsort(-table, axis=1, kind="stable")[:, : wanted.top]
-        words = [
-            f"{table[row, index]:f}:{index}:{self.labels[index]}"
-            for row, indices in enumerate(best.tolist())
-            for index in indices
-        ]
-        return Column(wanted.name, "BYTES", (rows, best.shape[1]), words, wanted.binary)
+        count = len(self.labels)
+        words = []
+        for start in range(0, rows * count, count):
+            row = values[start : start + count]
+            best = sorted(range(count), key=row.__getitem__, reverse=True)[: wanted.top]
+            words += [f"{row[index]:f}:{index}:{self.labels[index]}" for index in best]
+        shape = (rows, min(wanted.top, count))
+        return Column(wanted.name, "BYTES", shape, words, wanted.binary)
 
 
 @lru_cache(maxsize=64)
