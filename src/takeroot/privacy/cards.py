@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
 
-from takeroot.privacy.numbers import GAP, NO_CODE, apart
+from takeroot.privacy.numbers import GAP, NO_CODE
 from takeroot.privacy.recogniser import letters_and_digits
 
 _PREFIXES = (  # first digits from, to, allowed lengths
@@ -43,12 +43,11 @@ _SHORTEST, _LONGEST = 13, 19  # digits
 _MOST_GROUPS = 6
 _VALUE = bytes.maketrans(b"0123456789", bytes(range(10)))
 _TWICE = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
-_BEGINS = r"[2-68](?<!\d.)(?={})" + NO_CODE
-_START = re.compile(_BEGINS.format(r"\d{3}[\d\r\n -]{9}"), re.ASCII)
+_START = re.compile(rf"[2-68](?<!\d.)(?=\d{{3}}[\d\r\n -]{{9}}){NO_CODE}", re.ASCII)
 _ROW = re.compile(rf"\d++(?:{GAP}\d++)*+", re.ASCII)
 _DIGITS = re.compile("[0-9]+")
-_SINGLE = re.compile(
-    _BEGINS.format(r"(?:[ -]\d){12}") + apart("[2-68]", r"(?:[ -]\d){12,18}"), re.ASCII
+_SINGLE = re.compile(  # each digit alone, and no more of them beside
+    rf"[2-68](?<!\d.)(?<!\d[ -].)(?=[ -]\d){NO_CODE}(?:[ -]\d){{12,18}}(?![ -]?\d)", re.ASCII
 )
 
 

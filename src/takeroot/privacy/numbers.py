@@ -11,8 +11,3 @@ NO_CODE = (  # holds after the first character of a number: not 0.138..., no let
     r"(?<![^0-9A-Za-z]0\..)(?<!\A0\..)"
     rf"(?:(?<=[+(])|(?<![A-Za-z_].)|{'|'.join(f'(?<={word}.)' for word in _WORDS.split())})"
 )
-
-
-def apart(first: str, after: str) -> str:
-    """The rest of a number of which each digit stands alone, with no more digits beside it."""
-    return rf"(?<!\d[ -]{first}){after}(?![ -]?\d)"

@@ -21,7 +21,7 @@ from takeroot.privacy.checks import (
     is_plate,
     is_resident_id,
 )
-from takeroot.privacy.numbers import GAP, NO_CODE, apart
+from takeroot.privacy.numbers import GAP, NO_CODE
 from takeroot.privacy.recogniser import Form, Recogniser, whole
 
 _LETTER = "A-Za-z\u00c0-\u024f\u0370-\u052f\u1e00-\u1fff"  # of scripts with blanks between words
@@ -57,8 +57,9 @@ RESIDENT_ID_CN = Form(
     re.compile(
         rf"[1-9](?<![0-9A-Za-z].)(?:\d\d{GAP}?\d{{3}}{GAP}?(?:18|19|20)\d\d{GAP}?"
         rf"(?:0[1-9]|1[0-2]){GAP}?(?:0[1-9]|[12]\d|3[01]){GAP}?\d{{3}}{GAP}?[\dXx]|"
-        + apart("[1-9]", r"(?:[ -]\d){5}[ -][12][ -][089](?:[ -]\d){9}[ -][\dXx]")
-        + ")(?![0-9A-Za-z])",
+        # each digit alone, and no more of them beside
+        r"(?<!\d[ -][1-9])(?:[ -]\d){5}[ -][12][ -][089](?:[ -]\d){9}[ -][\dXx](?![ -]?\d)"
+        r")(?![0-9A-Za-z])",
         re.ASCII,
     ),
     whole(is_resident_id),
