@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 
+import load.requests
 import numpy as np
 from safetensors.numpy import save
 
 from takeroot.bundle import BundleWriter, Spec
 from takeroot.bundle.features import NgramFeatures
 from takeroot.serve.v2.messages import message
+from takeroot.serve.v2.tensors import join
 
 TEXTS = (
     "where is my parcel, it should have come last week",
@@ -26,18 +27,13 @@ InferRequest = message("inference.ModelInferRequest")
 
 def http_request(model: str, texts: list[str], **headers: str) -> bytes:
     """A predict request as it goes over the wire."""
-    body = json.dumps({"inputs": texts, "options": {"top_k": 1}}).encode()
-    more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    head = (
-        f"POST /v1/models/{model}/predict HTTP/1.1\r\nhost: localhost\r\n{more}"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    body = {"inputs": texts, "options": {"top_k": 1}}
+    return load.requests.http_request(f"/v1/models/{model}/predict", body, **headers)
 
 
 def grpc_request(model: str, texts: list[str]) -> bytes:
     """A ModelInferRequest."""
-    raw = b"".join(struct.pack("<I", len(text.encode())) + text.encode() for text in texts)
+    raw = join([text.encode() for text in texts])
     tensor = {"name": "text", "datatype": "BYTES", "shape": [len(texts)]}
     request = InferRequest(model_name=model, inputs=[tensor], raw_input_contents=[raw])
     return bytes(request.SerializeToString())

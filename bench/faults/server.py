@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from load.process import memory
+
 PATIENCE_S = 60
 
 
@@ -47,11 +49,7 @@ class Server:
 
     def memory_mb(self) -> float:
         """Memory of all its processes, shared pages counted once."""
-        found = 0
-        for pid in (self.process.pid, *self.workers):
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            found += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return found / 1000
+        return memory(self.process.pid).proportional
 
     def call(
         self, method: str, path: str, body: Any = None, timeout_s: float = PATIENCE_S

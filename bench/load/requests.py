@@ -14,11 +14,12 @@ MOST_HEADER = 126  # bytes of a name or value whose length fits one byte of HPAC
 OUTPUTS = ("label", "confidence")  # asked for over gRPC: as much as an answer with top_k 1 holds
 
 
-def http_request(path: str, body: Any) -> bytes:
+def http_request(path: str, body: Any, **headers: str) -> bytes:
     """A POST of a value in JSON."""
     data = json.dumps(body).encode()
+    more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     head = (
-        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{more}"
         f"content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
     )
     return head.encode() + data
@@ -27,13 +28,11 @@ def http_request(path: str, body: Any) -> bytes:
 def grpc_request(model: str, texts: Sequence[str]) -> bytes:
     """The frames of a ModelInfer call of the V2 protocol, on stream 0."""
     from takeroot.serve.v2.messages import INFERENCE, message
+    from takeroot.serve.v2.tensors import join
 
     request = message("inference.ModelInferRequest")(model_name=model)
     request.inputs.add(name="text", datatype="BYTES", shape=[len(texts)])
-    encoded = [text.encode() for text in texts]
-    request.raw_input_contents.append(
-        b"".join(struct.pack("<I", len(each)) + each for each in encoded)
-    )
+    request.raw_input_contents.append(join([text.encode() for text in texts]))
     for name in OUTPUTS:
         request.outputs.add(name=name)
     body = request.SerializeToString()

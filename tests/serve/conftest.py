@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -69,6 +71,23 @@ class Running:
         )
         return status, json.loads(body)
 
+    def waiting(self) -> float:
+        """How many texts wait."""
+        lines = self.call("GET", "/metrics")[2].decode().splitlines()
+        (line,) = [each for each in lines if each.startswith("takeroot_waiting_texts ")]
+        return float(line.split()[-1])
+
+    def hold_up(self, pool: ThreadPoolExecutor) -> list[Future[tuple[int, Any]]]:
+        """Two predictions whose one worker stands still: it has the first, the second waits."""
+        first = pool.submit(self.predict, "first")
+        time.sleep(1.0)  # until the worker has it
+        second = pool.submit(self.predict, "second")
+        end = time.monotonic() + PATIENCE_S
+        while self.waiting() != 1:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return [first, second]
+
     def workers(self) -> list[int]:
         """Process ids of the workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -117,7 +136,11 @@ def starter() -> Iterator[Serve]:
         yield start
     finally:
         for running in started:
+            workers = running.workers() if running.process.poll() is None else []
             running.process.kill()
+            for worker in workers:  # one that stands still would not end by itself
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
             running.process.communicate()
             running.log.close()
 

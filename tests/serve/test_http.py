@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,11 +68,7 @@ def test_a_full_server_turns_away_and_keeps_the_connection(serve: Serve, shop: P
     os.kill(server.workers()[0], signal.SIGSTOP)
     told = []
     with ThreadPoolExecutor() as pool:
-        accepted = [pool.submit(server.predict, "first")]
-        time.sleep(1.0)  # until the worker has it
-        accepted.append(pool.submit(server.predict, "second"))
-        while b"takeroot_waiting_texts 1\n" not in server.call("GET", "/metrics")[2]:
-            pass
+        accepted = server.hold_up(pool)
         connection = server.connect()
         for path in (PREDICT, "/v2/models/shop/infer"):
             connection.request("POST", path, ASK, {"x-request-id": "mine"})

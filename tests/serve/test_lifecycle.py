@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -179,21 +179,12 @@ def test_a_request_whose_time_is_up_is_not_computed(serve: Serve, shop: Path) ->
     assert server.predict("in time")[0] == 200
 
 
-def held_up(pool: ThreadPoolExecutor, server: Running) -> list[Future[Any]]:
-    """Two requests to a server whose worker stands still: one is there, the other waits."""
-    first = pool.submit(server.predict, "first")
-    time.sleep(1.0)  # until the worker has it
-    second = pool.submit(server.predict, "second")
-    wait_for(lambda: waiting(server) == 1)
-    return [first, second]
-
-
 def test_what_runs_out_of_time_while_it_waits_is_never_computed(serve: Serve, shop: Path) -> None:
     server = serve(shop, "--workers", "1")
     before = run_texts(server)
     os.kill(server.workers()[0], signal.SIGSTOP)
     with ThreadPoolExecutor() as pool:
-        patient = held_up(pool, server)
+        patient = server.hold_up(pool)
         late, _ = server.predict("late", "later", x_request_timeout_ms="50")
         os.kill(server.workers()[0], signal.SIGCONT)
         answered = [each.result()[0] for each in patient]
@@ -206,7 +197,7 @@ def test_a_full_server_still_answers_probes_and_metrics(serve: Serve, shop: Path
     server = serve(shop, "--workers", "1", "--queue-texts", "1")
     os.kill(server.workers()[0], signal.SIGSTOP)
     with ThreadPoolExecutor() as pool:
-        accepted = held_up(pool, server)
+        accepted = server.hold_up(pool)
         full = server.predict("one too many")[0]
         live = server.call("GET", "/healthz")[0]
         wait_for(lambda: server.call("GET", "/readyz")[0] == 503)  # it tried, and was not answered
@@ -221,7 +212,7 @@ def test_a_request_that_would_wait_too_long_is_refused(serve: Serve, shop: Path)
     assert [server.predict("one alone")[0] for _ in range(3)] == [200] * 3
     os.kill(server.workers()[0], signal.SIGSTOP)
     with ThreadPoolExecutor() as pool:
-        accepted = held_up(pool, server)
+        accepted = server.hold_up(pool)
         refused = server.predict("too late")[0]
         os.kill(server.workers()[0], signal.SIGCONT)
 
@@ -247,27 +238,20 @@ def test_a_client_that_leaves_frees_its_place(serve: Serve, shop: Path) -> None:
     body = json.dumps({"inputs": ["a"] * 8})
     for connection in connections:
         connection.request("POST", PREDICT, body, IN_JSON)
-    wait_for(lambda: waiting(server) > 100)
+    wait_for(lambda: server.waiting() > 100)
 
     for connection in connections:
         connection.close()
     time.sleep(0.3)
     os.kill(server.workers()[0], signal.SIGCONT)
 
-    wait_for(lambda: waiting(server) == 0)
+    wait_for(lambda: server.waiting() == 0)
     counted = [
         line
         for line in server.call("GET", "/metrics")[2].decode().splitlines()
         if line.startswith("nv_inference_count{")
     ]
     assert float(counted[0].split()[-1]) == 0
-
-
-def waiting(server: Running) -> float:
-    """How many texts wait."""
-    lines = server.call("GET", "/metrics")[2].decode().splitlines()
-    (line,) = [each for each in lines if each.startswith("takeroot_waiting_texts ")]
-    return float(line.split()[-1])
 
 
 def run_texts(server: Running) -> float:

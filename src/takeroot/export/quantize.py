@@ -25,7 +25,7 @@ from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from takeroot.export.smooth import Range, smooth
+from takeroot.export.smooth import Range, smooth, weight_products
 
 SMALLEST_TABLE = 64 * 64  # values; smaller tables are not worth two more nodes
 
@@ -58,8 +58,8 @@ def _quantize_products(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> o
     takes as long as everything else here.
 
     Args:
-        model: A float32 graph with static names for all products' activations.
-        ranges: Smallest and largest value of these activations.
+        model: A smoothed float32 graph.
+        ranges: Smallest and largest value of what its weights are multiplied with, by name.
     """
     quantizer = QDQQuantizer(
         model,
@@ -68,7 +68,7 @@ def _quantize_products(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> o
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, dict(ranges)),
-        nodes_to_quantize=_weight_products(model),
+        nodes_to_quantize=[node.name for node in weight_products(model)],
         nodes_to_exclude=[],
         op_types_to_quantize=["MatMul"],
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
@@ -76,13 +76,6 @@ def _quantize_products(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> o
     quantizer.quantize_model()
     done: onnx.ModelProto = quantizer.model.model
     return done
-
-
-def _weight_products(model: onnx.ModelProto) -> list[str]:
-    """Names of the MatMul nodes whose right side is a stored weight."""
-    stored = {tensor.name for tensor in model.graph.initializer}
-    nodes = model.graph.node
-    return [node.name for node in nodes if node.op_type == "MatMul" and node.input[1] in stored]
 
 
 def quantize_tables(model: onnx.ModelProto) -> None:

@@ -29,7 +29,6 @@ STRENGTHS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)  # of a, tried for every X
 SAMPLED = 32  # tokens of each pack that the products are tried on
 SMALLEST = 1e-5  # ranges below are taken as this, so that a dead channel divides by no zero
 
-
 Range = tuple[np.float32, np.float32]
 
 
@@ -45,9 +44,8 @@ def smooth(model: onnx.ModelProto, packs: Iterable[Mapping[str, np.ndarray]]) ->
     """
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     users: dict[str, list[onnx.NodeProto]] = defaultdict(list)
-    for node in model.graph.node:
-        if node.op_type == "MatMul" and node.input[1] in stored:
-            users[node.input[0]].append(node)
+    for node in weight_products(model):
+        users[node.input[0]].append(node)
     found = activations(model, list(users), packs)
     added = {}
     ranges = {}
@@ -70,6 +68,13 @@ def smooth(model: onnx.ModelProto, packs: Iterable[Mapping[str, np.ndarray]]) ->
         onnx.helper.make_tensor_value_info(name, floats, None) for name in ranges
     )
     return ranges
+
+
+def weight_products(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """The MatMul nodes whose right side is a stored weight."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    nodes = model.graph.node
+    return [node for node in nodes if node.op_type == "MatMul" and node.input[1] in stored]
 
 
 @dataclass(frozen=True)

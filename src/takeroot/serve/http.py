@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from takeroot.serve.faults import ServeError
-from takeroot.serve.native import Response
+from takeroot.serve.native import Response, refusal
 from takeroot.serve.refusal import Headers
 from takeroot.serve.request_id import accepted_id
 
@@ -194,9 +193,9 @@ def _accept(listener: socket.socket) -> socket.socket | None:
 
 def _response(error: ServeError) -> bytes:
     """An error before there is a request that the application could answer."""
-    about = {"code": error.code, "message": error.message, "request_id": accepted_id("")}
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    return _written(error.fault.http, headers, msgspec.json.encode({"error": about}))
+    response = refusal(error, accepted_id(""))
+    headers = [(b"content-type", response.content_type), (b"connection", b"close")]
+    return _written(response.status, headers, response.body)
 
 
 def _written(status: int, headers: Headers, body: bytes) -> bytes:

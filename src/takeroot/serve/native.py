@@ -96,6 +96,17 @@ class Response:
     status: int = 200
     headers: Headers | None = None
 
+    def own_headers(self, called: str) -> Headers:
+        """All its headers but those that depend on the connection.
+
+        Args:
+            called: The request's id.
+        """
+        headers = [(b"x-request-id", called.encode()), *(self.headers or ())]
+        if self.content_type:
+            headers.append((b"content-type", self.content_type))
+        return headers
+
 
 Handler = Callable[[Host, Request], Awaitable[Response]]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from takeroot.serve.cache import Cache
+from takeroot.serve.models import ModelInfo
 from takeroot.serve.service import Service
 from takeroot.serve.statistics import ModelStatistics
 from takeroot.serve.usage import Sums
@@ -72,10 +73,7 @@ def _one(value: Callable[[Service], float]) -> Callable[[Service], Samples]:
 
 def _kept(value: Callable[[Cache], float]) -> Callable[[Service], Samples]:
     """A value of every version whose answers are kept."""
-    return lambda service: [
-        ({"model": info.name, "version": info.version}, value(cache))
-        for info, cache in service.caches()
-    ]
+    return lambda service: [(_of(info), value(cache)) for info, cache in service.caches()]
 
 
 def _used(value: Callable[[Sums], float]) -> Callable[[Service], Samples]:
@@ -86,7 +84,7 @@ def _used(value: Callable[[Sums], float]) -> Callable[[Service], Samples]:
     ]
 
 
-def _of(each: ModelStatistics) -> Labels:
+def _of(each: ModelStatistics | ModelInfo) -> Labels:
     """Triton's labels of a version."""
     return {"model": each.name, "version": each.version}
 

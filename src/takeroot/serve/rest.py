@@ -85,11 +85,8 @@ class App:
         called = accepted_id(given.decode("latin-1"))
         error = ServeError("overloaded", retry_after_s=RETRY_AFTER_S)
         response = _refusal(error, path.decode("latin-1"), called)
-        own = [(b"x-request-id", called.encode()), *(response.headers or ())]
-        if response.content_type:
-            own.append((b"content-type", response.content_type))
         self._host.telemetry.ended("rest", error.code)
-        return replace(response, headers=own)
+        return replace(response, headers=response.own_headers(called))
 
     async def _respond(
         self, method: str, path: str, headers: Mapping[bytes, bytes], receive: Receive
@@ -185,11 +182,8 @@ class App:
         """Send head and body."""
         headers: Headers = [
             (b"content-length", str(len(response.body)).encode()),
-            (b"x-request-id", called.encode()),
-            *(response.headers or ()),
+            *response.own_headers(called),
         ]
-        if response.content_type:
-            headers.append((b"content-type", response.content_type))
         origin = self._origin(asked)
         if origin:
             headers += [(b"access-control-allow-origin", origin), (b"vary", b"origin")]

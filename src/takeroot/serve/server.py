@@ -33,8 +33,14 @@ KEEP_ALIVE_S = 75  # longer than balancers keep theirs, so that they never write
 MOST_PENDING = 1 << 20  # gRPC would cancel what waits beyond: we answer it
 HELD_S = 0.2  # before gRPC stops, until every client is held back; after, until it knows
 STARTED_S = 0.005  # between two looks whether it listens
-_OURS = ("takeroot.serve.rest", "takeroot.serve.v2.grpc")
 DRAINED_S = 0.02  # between two looks whether all is answered
+
+REST_LIBRARIES = (
+    "uvicorn.protocols.http.httptools_impl",
+    "takeroot.serve.http",
+    "takeroot.serve.rest",
+)
+GRPC_LIBRARIES = ("grpc", "takeroot.serve.v2.grpc")
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +111,9 @@ async def _live(
     signals_away = _on_signal(stop)
     opening = asyncio.create_task(service.start())
     try:
-        await asyncio.to_thread(_libraries)  # the workers are started and given bundles meanwhile
+        await asyncio.to_thread(
+            _import_libraries, settings
+        )  # the workers are started and given bundles meanwhile
         listeners = await _listeners(service, service.gate, settings, telemetry)
         await opening
         await service.ready()
@@ -214,9 +222,9 @@ async def _end_grpc(server: Any, service: Service, grace_s: float) -> None:
     await stopping
 
 
-def _libraries() -> None:
+def _import_libraries(settings: Settings) -> None:
     """Import what the listeners need, which takes as long as a worker's start."""
-    for name in ("grpc", "uvicorn.protocols.http.httptools_impl", "takeroot.serve.http", *_OURS):
+    for name in (*REST_LIBRARIES, *(GRPC_LIBRARIES if settings.grpc_port >= 0 else ())):
         import_module(name)
 
 

@@ -50,13 +50,6 @@ class Sums:
     tokens: int = 0
     compute_ms: float = 0.0
 
-    def count(self, texts: int, tokens: int, compute_ms: float) -> None:
-        """Count one request in."""
-        self.requests += 1
-        self.texts += texts
-        self.tokens += tokens
-        self.compute_ms += compute_ms
-
     def add(self, other: Sums) -> None:
         """Count ``other`` in."""
         self.requests += other.requests
@@ -90,15 +83,10 @@ class Ledger:
 
     def charge(self, key: Key, texts: int, tokens: int, compute_ms: float) -> None:
         """Count one request."""
+        used = Sums(1, texts, tokens, compute_ms)
         with self._new_lock:
-            sums = self._new.get(key)
-            if sums is None:
-                sums = self._new[key] = Sums()
-            sums.count(texts, tokens, compute_ms)
-            sums = self._all.get(key[:2])
-            if sums is None:
-                sums = self._all[key[:2]] = Sums()
-            sums.count(texts, tokens, compute_ms)
+            self._new.setdefault(key, Sums()).add(used)
+            self._all.setdefault(key[:2], Sums()).add(used)
 
     def rows(self, since: str | None = None) -> list[dict[str, Any]]:
         """Every row, by day, token and model; it may wait for the disk.

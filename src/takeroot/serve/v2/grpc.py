@@ -87,9 +87,8 @@ class _Host:
                 refused = error
             except Exception as error:  # as above
                 refused = _unforeseen(method, error)
-            self.telemetry.ended(
-                "grpc", refused.code
-            )  # the requests of a stream are counted one by one
+            # The call as a whole; the requests of a stream are counted one by one.
+            self.telemetry.ended("grpc", refused.code)
             await _refuse(context, refused)
 
         return answer
