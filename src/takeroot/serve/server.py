@@ -111,9 +111,8 @@ async def _live(
     signals_away = _on_signal(stop)
     opening = asyncio.create_task(service.start())
     try:
-        await asyncio.to_thread(
-            _import_libraries, settings
-        )  # the workers are started and given bundles meanwhile
+        # The workers are started and given bundles meanwhile.
+        await asyncio.to_thread(_import_libraries, settings)
         listeners = await _listeners(service, service.gate, settings, telemetry)
         await opening
         await service.ready()

@@ -46,7 +46,6 @@ class OnnxRuntime:
         self._session = _open(read(GRAPH))
         self._feeds = _check(self._session, spec)
         self._wanted = ["logits", "embedding"] if self._pooled else ["logits"]
-        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "takeroot-onnx") if threads > 1 else None
 
     def with_pack_tokens(self, pack_tokens: int) -> OnnxRuntime:
