@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from takeroot.serve.faults import ServeError
-from takeroot.serve.pool import DEPTH, Interrupted, Pool
+from takeroot.serve.pool import DEPTH, Pool
 from takeroot.serve.queue import Piece, Result
+from takeroot.serve.wire import Input
+from takeroot.serve.worker_link import Interrupted
 
 KEY = "shop"
 
@@ -37,10 +39,10 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def ask(pool: Pool, text: str) -> Awaitable[Result]:
+def ask(pool: Pool, text: Input, tokens: int = 10_000) -> Awaitable[Result]:
     """Have a text answered."""
     done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-    pool.put(Piece(KEY, [text], "json", 0, 10_000, 0.0, done))
+    pool.put(Piece(KEY, [text], "json", 0, tokens, 0.0, done))
     return done
 
 
@@ -95,6 +97,26 @@ def test_what_cannot_be_sent_to_a_worker_is_answered_and_takes_no_place(shop_bun
                     await done
 
             assert (await ask(pool, "where is it")).json
+            assert not pool.busy
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("poison", [("a pair", "for one text"), "half a pair: \ud83d"])
+def test_a_text_that_fails_in_a_run_fails_no_other_request_of_it(
+    shop_bundle: Path, poison: Input
+) -> None:
+    async def scenario() -> None:
+        async with running(1) as pool:
+            await pool.open(KEY, str(shop_bundle))
+            asked = [ask(pool, text, 9) for text in ("where is it", poison, "my card", "zzz")]
+            await asyncio.sleep(0)
+            assert len(pool._workers[0].runs) <= 1  # in one run, if it can be sent
+
+            found = await asyncio.gather(*asked, return_exceptions=True)
+
+            assert isinstance(found.pop(1), ServeError)
+            assert all(isinstance(each, Result) for each in found)
             assert not pool.busy
 
     asyncio.run(scenario())

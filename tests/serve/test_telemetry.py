@@ -198,3 +198,24 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_version_that_is_served_no_more_leaves_no_series_behind(
+    serve: Serve,
+    shop: Path,
+    shop_bundle: Path,
+    tmp_path: Path,
+    changed_copy: Callable[[Path, Path], str],
+) -> None:
+    server = serve(shop)
+    server.predict("zzz")
+    before = {each.labels.get("version") for each in samples(server)} - {None}
+    new = changed_copy(shop_bundle, tmp_path / "new")
+
+    os.rename(shop / "shop", tmp_path / "old")
+    os.rename(tmp_path / "new", shop / "shop")
+    while server.predict("zzz")[1]["version"] != new:
+        time.sleep(0.05)
+
+    assert new not in before
+    assert {each.labels.get("version") for each in samples(server)} == {None, new}

@@ -19,8 +19,9 @@ from takeroot.serve.cache import Cache
 from takeroot.serve.catalogue import Place, scan
 from takeroot.serve.faults import ServeError
 from takeroot.serve.flight import Flights
-from takeroot.serve.pool import Interrupted, Opened, Pool
+from takeroot.serve.pool import Opened, Pool
 from takeroot.serve.settings import Settings
+from takeroot.serve.worker_link import Interrupted
 
 VERSION_DIGITS = 12
 SHOWN = 20  # model names in a message

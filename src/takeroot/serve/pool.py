@@ -9,51 +9,23 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
-
-import msgspec
 
 from takeroot.bundle.spec import Spec, parse_spec
 from takeroot.errors import BundleError
 from takeroot.serve.faults import ServeError
 from takeroot.serve.queue import PackQueue, Piece, Result
-from takeroot.serve.wire import (
-    Broken,
-    Done,
-    Failed,
-    Frames,
-    FromWorker,
-    Load,
-    Loaded,
-    Run,
-    ToWorker,
-    Unload,
-    frame,
-)
+from takeroot.serve.wire import Broken, Done, Failed, FromWorker, Loaded, Run
+from takeroot.serve.worker_link import Interrupted, Worker
 
 DEPTH = 2  # runs a worker is given at a time
 PACK_TOKENS = 128  # estimated tokens of a run; the runtime cuts its packs itself
 MOST_TRIES = 2  # workers that may die over a piece before it is given up
 LATE_SHARE = 0.1  # of the last run in what a token took of late
 RESPAWN_S = 0.2  # between two attempts to start a worker that dies at once
-LEAN = {  # of a worker's environment: it starts sooner, and what it freed goes back at once
-    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # or it looks for some in every package there is
-    "MALLOC_MMAP_THRESHOLD_": "131072",  # glibc: or the place of a freed model file is kept
-}
-STOP_S = 5.0  # a worker gets to end by itself
 
 log = logging.getLogger(__name__)
-_decoder = msgspec.msgpack.Decoder(FromWorker)
-
-
-class Interrupted(BundleError):
-    """A worker ended before it had opened a bundle; another try may go well."""
 
 
 @dataclass(frozen=True)
@@ -75,46 +47,6 @@ class Opened:
     created: str
 
 
-class _Worker(asyncio.Protocol):
-    """One process and what it is doing."""
-
-    def __init__(self, pool: Pool, process: subprocess.Popen[bytes]) -> None:
-        self.pool, self.process = pool, process
-        self.transport: asyncio.WriteTransport | None = None
-        self.frames = Frames()
-        self.runs: dict[int, tuple[list[Piece], float]] = {}
-        self.loading: dict[str, asyncio.Future[Loaded]] = {}
-        self.open: dict[str, Loaded] = {}
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.WriteTransport, transport)  # uvloop's is no subclass
-
-    def data_received(self, data: bytes) -> None:
-        for body in self.frames.feed(data):
-            self.pool.heard(self, _decoder.decode(body))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.pool.lost(self)
-
-    def send(self, message: ToWorker) -> None:
-        assert self.transport is not None
-        self.transport.write(frame(message))
-
-    def load(self, key: str, path: str) -> asyncio.Future[Loaded]:
-        """Ask for a model; the future gives what the worker says."""
-        waiting = self.loading[key] = asyncio.get_running_loop().create_future()
-        if self.transport is None or self.transport.is_closing():
-            waiting.set_exception(Interrupted("a worker ended before it opened the bundle"))
-        else:
-            self.send(Load(key, path))
-        return waiting
-
-    def forget(self, key: str) -> None:
-        """Drop a model."""
-        if self.open.pop(key, None) is not None:
-            self.send(Unload(key))
-
-
 @dataclass
 class Pool:
     """The workers of one server.
@@ -129,7 +61,7 @@ class Pool:
     queue: PackQueue = field(default_factory=PackQueue)
     models: dict[str, Opened] = field(default_factory=dict)
     respawned: int = 0
-    _workers: list[_Worker] = field(default_factory=list)
+    _workers: list[Worker] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _token_s: float = 0.0  # what a token took of late
     _stopping: bool = False
@@ -142,7 +74,7 @@ class Pool:
 
     async def _add(self) -> None:
         """Start a worker."""
-        self._workers.append(await self._spawn())
+        self._workers.append(await Worker.spawn(self.heard, self.lost))
 
     async def stop(self) -> None:
         """End all workers; what they are doing is lost, so wait for it before."""
@@ -153,7 +85,7 @@ class Pool:
             if worker.transport is not None:
                 worker.transport.close()
         for worker in self._workers:
-            await asyncio.to_thread(_end, worker.process)
+            await asyncio.to_thread(worker.end)
 
     @property
     def pids(self) -> list[int]:
@@ -236,7 +168,7 @@ class Pool:
             else:
                 return
 
-    def _run(self, worker: _Worker, taken: list[Piece]) -> None:
+    def _run(self, worker: Worker, taken: list[Piece]) -> None:
         """Give a worker some pieces to answer in one run."""
         first = taken[0]
         number = next(self._numbers)
@@ -245,11 +177,11 @@ class Pool:
             worker.send(Run(number, first.key, inputs, first.form, first.top_k))
         except (ValueError, OverflowError) as error:  # it cannot be written down: no worker is lost
             log.error("a run cannot be sent: %s", type(error).__name__)
-            _fail(taken, ServeError("internal"))
+            self._one_by_one(taken)
             return
         worker.runs[number] = (taken, asyncio.get_running_loop().time())
 
-    def heard(self, worker: _Worker, message: FromWorker) -> None:
+    def heard(self, worker: Worker, message: FromWorker) -> None:
         """Take in what a worker says."""
         if isinstance(message, Done | Broken):
             taken, started = worker.runs.pop(message.number)
@@ -258,7 +190,7 @@ class Pool:
                 self._finish(taken, started, message)
             else:
                 log.error("a run failed in a worker: %s", message.error)
-                _fail(taken, ServeError("internal"))
+                self._one_by_one(taken)
             return
         waiting = worker.loading.pop(message.key, None)
         problem = message.message if isinstance(message, Failed) else ""
@@ -302,7 +234,17 @@ class Pool:
                 runs = 0
             start = end
 
-    def lost(self, worker: _Worker) -> None:
+    def _one_by_one(self, taken: list[Piece]) -> None:
+        """What failed in company is tried alone, so that one text fails no other's request."""
+        if len(taken) == 1:
+            _fail(taken, ServeError("internal"))
+            return
+        for piece in taken:
+            piece.alone = True
+            if not piece.dropped:
+                self.put(piece)
+
+    def lost(self, worker: Worker) -> None:
         """A worker has ended: what it was doing goes to the others, and it is replaced."""
         for waiting in worker.loading.values():
             if not waiting.done():
@@ -323,24 +265,24 @@ class Pool:
         self._tasks.add(task)
         task.add_done_callback(self._replaced)
 
-    async def _replace(self, dead: _Worker) -> None:
+    async def _replace(self, dead: Worker) -> None:
         """Start a worker in place of a dead one, with the models open, and give it work."""
-        await asyncio.to_thread(_end, dead.process)
+        await asyncio.to_thread(dead.end)
         while True:
-            fresh = await self._spawn()
+            fresh = await Worker.spawn(self.heard, self.lost)
             self.respawned += 1
             try:
                 await self._reopen(fresh)
             except Interrupted as error:
                 log.error("a new worker ended: %s", error)
-                await asyncio.to_thread(_end, fresh.process)
+                await asyncio.to_thread(fresh.end)
                 await asyncio.sleep(RESPAWN_S)
                 continue
             break
         self._workers.append(fresh)
         self.dispatch()
 
-    async def _reopen(self, fresh: _Worker) -> None:
+    async def _reopen(self, fresh: Worker) -> None:
         """Have a new worker open all models; it does without those it cannot open.
 
         Raises:
@@ -369,40 +311,9 @@ class Pool:
             log.error("%s: open in no worker any more", self.models.pop(key).path)
         _fail(self.queue.elsewhere(self.models), ServeError("not_ready", retry_after_s=1.0))
 
-    async def _spawn(self) -> _Worker:
-        """A new process, connected."""
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "takeroot.serve.worker", str(theirs.fileno())]
-        process = subprocess.Popen(
-            command,
-            pass_fds=(theirs.fileno(),),
-            stdin=subprocess.DEVNULL,
-            env=os.environ | LEAN,
-        )
-        theirs.close()
-        ours.setblocking(False)
-        loop = asyncio.get_running_loop()
-        try:
-            _, worker = await loop.connect_accepted_socket(lambda: _Worker(self, process), ours)
-        except BaseException:  # cancelled while it starts: nobody else knows the process
-            ours.close()
-            process.kill()
-            process.wait()
-            raise
-        return worker
-
 
 def _fail(taken: list[Piece], error: ServeError) -> None:
     """Let whoever waits for the pieces know."""
     for piece in taken:
         if not piece.done.done():
             piece.done.set_exception(error)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process whose socket is closed, and kill it if it lingers."""
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

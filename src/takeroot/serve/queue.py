@@ -36,6 +36,7 @@ class Piece:
         arrived: When, on the loop's clock.
         done: Gets the worker's answers.
         tries: Workers that were given it and died.
+        alone: Whether it is run without others, because a run of it with others failed.
         first: Whether no piece of its request comes before it.
         waiting: Whether it counts among the texts that wait.
     """
@@ -48,6 +49,7 @@ class Piece:
     arrived: float
     done: asyncio.Future[Result]
     tries: int = 0
+    alone: bool = False
     first: bool = False
     waiting: bool = False
 
@@ -164,6 +166,8 @@ class PackQueue:
 
 def _alike(one: Piece, other: Piece) -> bool:
     """Whether two pieces can be answered in one run."""
+    if one.alone or other.alone:
+        return False
     return (one.key, one.form, one.top_k) == (other.key, other.form, other.top_k)
 
 

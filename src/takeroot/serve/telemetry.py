@@ -25,6 +25,12 @@ SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 TOKENS = (16, 32, 64, 96, 128, 192, 256, 512, 1024)
 MODEL = ("model", "version")
+HISTOGRAMS = (
+    ("request_seconds", "Time of a request.", SECONDS),
+    ("queue_seconds", "Time it waited.", SECONDS),
+    ("run_texts", "Texts a run.", SIZES),
+    ("run_tokens", "Tokens a run.", TOKENS),
+)
 PROTOCOLS = ("rest", "grpc")
 WATCHED = ("ok", *(code for code, fault in FAULTS.items() if fault.http in (429, 500, 503, 504)))
 
@@ -45,22 +51,31 @@ class Telemetry:
             ("protocol", "outcome"),
             registry=self._registry,
         )
-        self._seconds = self._histogram("request_seconds", "Time of a request.", SECONDS, MODEL)
-        self._queue = self._histogram("queue_seconds", "Time it waited.", SECONDS, MODEL)
-        self._texts = self._histogram("run_texts", "Texts a run.", SIZES, MODEL)
-        self._tokens = self._histogram("run_tokens", "Tokens a run.", TOKENS, MODEL)
+        self._histograms = {
+            name: Histogram(
+                f"takeroot_{name}", text, MODEL, buckets=buckets, registry=self._registry
+            )
+            for name, text, buckets in HISTOGRAMS
+        }
+        self._by_model: dict[tuple[str, str], dict[str, Histogram]] = {}
         self._requested = cache(self._requests.labels)
         for protocol, outcome in product(PROTOCOLS, WATCHED):
             self._requested(protocol, outcome)  # from 0, so that the first one is a rise
-        self._seconds_of = cache(self._seconds.labels)
-        self._queue_of = cache(self._queue.labels)
-        self._texts_of = cache(self._texts.labels)
-        self._tokens_of = cache(self._tokens.labels)
 
-    def _histogram(
-        self, name: str, text: str, buckets: tuple[float, ...], labels: tuple[str, ...]
-    ) -> Histogram:
-        return Histogram(f"takeroot_{name}", text, labels, buckets=buckets, registry=self._registry)
+    def _of(self, name: str, version: str) -> dict[str, Histogram]:
+        """The histograms of a version."""
+        found = self._by_model.get((name, version))
+        if found is None:
+            found = {key: each.labels(name, version) for key, each in self._histograms.items()}
+            self._by_model[name, version] = found
+        return found
+
+    def _forget(self, served: set[tuple[str, str]]) -> None:
+        """Drop the histograms of versions that are served no more, or they pile up."""
+        for gone in self._by_model.keys() - served:
+            del self._by_model[gone]
+            for each in self._histograms.values():
+                each.remove(*gone)
 
     def begin(self, name: str, protocol: str, headers: Mapping[str, str]) -> None:
         """A prediction was asked for, in this task; ``headers`` may name the caller's span."""
@@ -78,16 +93,17 @@ class Telemetry:
         if self._traces is not None:
             self._traces.finished(request)
         if request.outcome == "ok":
-            model = request.model, request.version
-            self._seconds_of(*model).observe(request.spent_ns / 1e9)
-            self._queue_of(*model).observe(request.queue_ms / 1000)
+            histograms = self._of(request.model, request.version)
+            histograms["request_seconds"].observe(request.spent_ns / 1e9)
+            histograms["queue_seconds"].observe(request.queue_ms / 1000)
 
     def observe_run(self, model: Opened, texts: int, tokens: int) -> None:
         """Take in a finished run."""
-        labels = model.spec.name, model.sha256[:VERSION_DIGITS]
-        self._texts_of(*labels).observe(texts)
-        self._tokens_of(*labels).observe(tokens)
+        histograms = self._of(model.spec.name, model.sha256[:VERSION_DIGITS])
+        histograms["run_texts"].observe(texts)
+        histograms["run_tokens"].observe(tokens)
 
     def render(self, service: Service) -> bytes:
         """Everything, in Prometheus' text format."""
+        self._forget({(each.name, each.version) for each in service.models()})
         return readings(service) + generate_latest(self._registry)
