@@ -11,6 +11,10 @@ int8 products come closest on tokens of the training texts. And a post-norm enco
 normalised activations elsewhere, too, so the division cannot be folded into the layer norm; it is
 an elementwise product before the quantized one, which costs about one part in a hundred.
 
+Where tokens of very different size share an X (behind the activation function), each is divided by
+its own largest value as well, and the products are multiplied by it again. The uint8 scale stays
+static, and a token's size depends on its own text alone, so answers do not depend on neighbours.
+
 Shapes: S tokens of a pack, T sampled tokens, C channels, K outputs.
 """
 
@@ -19,6 +23,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -28,6 +33,7 @@ from onnx import numpy_helper
 STRENGTHS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)  # of a, tried for every X
 SAMPLED = 32  # tokens of each pack that the products are tried on
 SMALLEST = 1e-5  # ranges below are taken as this, so that a dead channel divides by no zero
+WORTH_IT = 0.5  # share of the error that may be left where tokens are scaled one by one
 
 Range = tuple[np.float32, np.float32]
 
@@ -47,22 +53,26 @@ def smooth(model: onnx.ModelProto, packs: Iterable[Mapping[str, np.ndarray]]) ->
     for node in weight_products(model):
         users[node.input[0]].append(node)
     found = activations(model, list(users), packs)
-    added = {}
+    before: dict[str, list[onnx.NodeProto]] = {}
+    after: dict[str, list[onnx.NodeProto]] = {}
     ranges = {}
     for name, nodes in users.items():
         weights = [numpy_helper.to_array(stored[node.input[1]]) for node in nodes]  # (C, K) each
-        scales = best_scales(found[name], weights)
+        scaling = best_scaling(found[name], weights)
         for node, weight in zip(nodes, weights, strict=True):
             tensor = stored[node.input[1]]
-            tensor.CopyFrom(numpy_helper.from_array(weight * scales[:, None], tensor.name))
+            scaled = weight * scaling.scales[:, None]
+            tensor.CopyFrom(numpy_helper.from_array(scaled, tensor.name))
             node.input[0] = f"{name}_smooth"
-        ranges[f"{name}_smooth"] = _range(found[name], scales)
-        factor = numpy_helper.from_array(1 / scales, f"{name}_factor")
+        factor = numpy_helper.from_array(1 / scaling.scales, f"{name}_factor")
         model.graph.initializer.append(factor)
-        added[nodes[0].name] = onnx.helper.make_node(
-            "Mul", [name, factor.name], [f"{name}_smooth"], name=f"{name}_smooth"
-        )
-    _insert(model, added)
+        ranges[f"{name}_smooth"] = (np.float32(scaling.low), np.float32(scaling.high))
+        if scaling.by_token:
+            before[nodes[0].name] = _divided_by_token(model, name)
+            after |= {node.name: [_multiplied_by_token(node, name)] for node in nodes}
+        else:
+            before[nodes[0].name] = [_node("Mul", [name, factor.name], f"{name}_smooth")]
+    _insert(model, before, after)
     floats = onnx.TensorProto.FLOAT
     model.graph.value_info.extend(
         onnx.helper.make_tensor_value_info(name, floats, None) for name in ranges
@@ -71,8 +81,8 @@ def smooth(model: onnx.ModelProto, packs: Iterable[Mapping[str, np.ndarray]]) ->
 
 
 def weight_products(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The MatMul nodes whose right side is a stored weight."""
-    stored = {tensor.name for tensor in model.graph.initializer}
+    """The MatMul nodes whose right side is a stored weight matrix."""
+    stored = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
     nodes = model.graph.node
     return [node for node in nodes if node.op_type == "MatMul" and node.input[1] in stored]
 
@@ -92,8 +102,28 @@ class Activation:
     sample: np.ndarray
 
 
-def best_scales(activation: Activation, weights: Sequence[np.ndarray]) -> np.ndarray:
-    """The scales s (C,) whose int8 products come closest to the float32 ones.
+@dataclass(frozen=True)
+class Scaling:
+    """How an X is divided before it is rounded.
+
+    Args:
+        scales: s (C,).
+        by_token: Whether each token is divided by its largest value, too.
+        low: Smallest value that uint8 holds.
+        high: Largest.
+    """
+
+    scales: np.ndarray
+    by_token: bool
+    low: float
+    high: float
+
+
+def best_scaling(activation: Activation, weights: Sequence[np.ndarray]) -> Scaling:
+    """The scaling whose int8 products come closest to the float32 ones.
+
+    Tokens are scaled one by one only where that leaves half of the error or less: it costs a
+    little time.
 
     Args:
         activation: X.
@@ -102,31 +132,48 @@ def best_scales(activation: Activation, weights: Sequence[np.ndarray]) -> np.nda
     largest = np.max([np.abs(weight).max(axis=1) for weight in weights], axis=0)
     range_ = np.maximum(np.abs(activation.low), np.abs(activation.high))
     exact = [activation.sample @ weight for weight in weights]
-    best: np.ndarray = np.ones_like(largest)
-    least = np.inf
+    tried: dict[bool, list[tuple[float, Scaling]]] = {False: [], True: []}
     for strength in STRENGTHS:
         scales = np.maximum(range_, SMALLEST) ** strength
         scales = (scales / np.maximum(largest, SMALLEST) ** (1 - strength)).astype(np.float32)
-        rounded = _round_activation(activation, scales)
-        error = sum(
-            float(np.square(rounded @ _round_weight(weight * scales[:, None]) - product).sum())
-            for weight, product in zip(weights, exact, strict=True)
-        )
-        if error < least:
-            best, least = scales, error
-    return best
+        rounded = [_round_weight(weight * scales[:, None]) for weight in weights]
+        for scaling in (_together(activation, scales), _by_token(activation, scales)):
+            sample = _round_activation(activation.sample, scaling)
+            error = sum(
+                float(np.square(sample @ weight - product).sum())
+                for weight, product in zip(rounded, exact, strict=True)
+            )
+            tried[scaling.by_token].append((error, scaling))
+    together, by_token = (min(each, key=lambda pair: pair[0]) for each in tried.values())
+    return by_token[1] if by_token[0] <= WORTH_IT * together[0] else together[1]
 
 
-def _round_activation(activation: Activation, scales: np.ndarray) -> np.ndarray:
-    """The sample divided by s, as uint8 with one scale for all holds it (T, C)."""
-    low, high = _range(activation, scales)
-    step = max((max(float(high), 0.0) - min(float(low), 0.0)) / 255, SMALLEST)
-    return np.asarray(np.round(activation.sample / scales / step) * step, np.float32)
+def _together(activation: Activation, scales: np.ndarray) -> Scaling:
+    """One range for all tokens."""
+    low, high = (activation.low / scales).min(), (activation.high / scales).max()
+    return Scaling(scales, False, min(float(low), 0.0), max(float(high), 0.0))
 
 
-def _range(activation: Activation, scales: np.ndarray) -> Range:
-    """Smallest and largest value of X / s."""
-    return (activation.low / scales).min(), (activation.high / scales).max()
+def _by_token(activation: Activation, scales: np.ndarray) -> Scaling:
+    """One range for tokens whose largest value is 1."""
+    values = activation.sample / scales
+    low = (values / _size(values)).min()
+    return Scaling(scales, True, min(float(low), 0.0), 1.0)
+
+
+def _size(values: np.ndarray) -> np.ndarray:
+    """The largest magnitude of each token (T, 1)."""
+    return np.asarray(np.abs(values).max(axis=1, keepdims=True) + SMALLEST)
+
+
+def _round_activation(sample: np.ndarray, scaling: Scaling) -> np.ndarray:
+    """The sample divided by s, as uint8 holds it (T, C)."""
+    values = sample / scaling.scales
+    size = _size(values) if scaling.by_token else 1.0
+    step = max((scaling.high - scaling.low) / 255, SMALLEST)
+    zero = np.round(-scaling.low / step)
+    held = np.clip(np.round(values / size / step) + zero, 0, 255) - zero
+    return np.asarray(held * step * size, np.float32)
 
 
 def _round_weight(weight: np.ndarray) -> np.ndarray:
@@ -166,12 +213,39 @@ def activations(
     }
 
 
-def _insert(model: onnx.ModelProto, added: dict[str, onnx.NodeProto]) -> None:
-    """Put each new node before the node it is keyed by; a graph's nodes stand in order of use."""
+def _node(kind: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
+    """A node that goes by its output's name."""
+    return onnx.helper.make_node(kind, inputs, [output], name=output, **attributes)
+
+
+def _divided_by_token(model: onnx.ModelProto, name: str) -> list[onnx.NodeProto]:
+    """The nodes from X to X / s divided by each token's size, which is kept."""
+    least = numpy_helper.from_array(np.array(SMALLEST, np.float32), f"{name}_least")
+    model.graph.initializer.append(least)
+    return [
+        _node("Mul", [name, f"{name}_factor"], f"{name}_scaled"),
+        _node("Abs", [f"{name}_scaled"], f"{name}_magnitude"),
+        _node("ReduceMax", [f"{name}_magnitude"], f"{name}_largest", axes=[-1], keepdims=1),
+        _node("Add", [f"{name}_largest", least.name], f"{name}_size"),
+        _node("Div", [f"{name}_scaled", f"{name}_size"], f"{name}_smooth"),
+    ]
+
+
+def _multiplied_by_token(product: onnx.NodeProto, name: str) -> onnx.NodeProto:
+    """The node that gives a product, which is renamed, its tokens' sizes back."""
+    output = product.output[0]
+    product.output[0] = f"{output}_of_size_1"
+    return _node("Mul", [product.output[0], f"{name}_size"], output)
+
+
+def _insert(
+    model: onnx.ModelProto,
+    before: Mapping[str, list[onnx.NodeProto]],
+    after: Mapping[str, list[onnx.NodeProto]],
+) -> None:
+    """Put new nodes around those they are keyed by; a graph's nodes stand in order of use."""
     nodes = []
     for node in model.graph.node:
-        if node.name in added:
-            nodes.append(added[node.name])
-        nodes.append(node)
+        nodes += [*before.get(node.name, ()), node, *after.get(node.name, ())]
     del model.graph.node[:]
     model.graph.node.extend(nodes)

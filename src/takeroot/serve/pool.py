@@ -21,7 +21,7 @@ from takeroot.serve.worker_link import Interrupted, Worker
 
 DEPTH = 2  # runs a worker is given at a time
 PACK_TOKENS = 128  # estimated tokens of a run; the runtime cuts its packs itself
-MOST_TRIES = 2  # workers that may die over a piece before it is given up
+MOST_TRIES = 3  # workers that may die over a piece; the last one is given nothing else
 LATE_SHARE = 0.1  # of the last run in what a token took of late
 RESPAWN_S = 0.2  # between two attempts to start a worker that dies at once
 
@@ -256,6 +256,7 @@ class Pool:
         for taken, _ in worker.runs.values():
             for piece in taken:
                 piece.tries += 1
+                piece.alone = piece.tries == MOST_TRIES - 1
                 if piece.tries >= MOST_TRIES:
                     _fail([piece], ServeError("internal"))
                 elif not piece.dropped:
