@@ -56,6 +56,11 @@ def test_run_folder_stands_for_its_bundle(shop_bundle: Path) -> None:
     assert takeroot.load(shop_bundle.parent).bundle == shop_bundle
 
 
+def test_a_run_is_gone_on_with_as_it_began(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"--resume .*its own settings; leave out test, seed$"):
+        takeroot.fit([{"text": "a", "label": "b"}], test="t.csv", seed=0, resume=tmp_path)
+
+
 def test_missing_bundle_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="none: no such folder"):
         takeroot.load(tmp_path / "none")

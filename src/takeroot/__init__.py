@@ -11,19 +11,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from takeroot.api import Model, fit, load
+    from takeroot.api import Model, fit, load, pretrain
     from takeroot.errors import TakerootError
 
 # onnxruntime, when imported, writes a device id and events into the home folder and may send them;
 # nothing here sends or leaves anything. Before any import of it, and for worker processes, too.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__all__ = ["Model", "TakerootError", "__version__", "fit", "load"]
+__all__ = ["Model", "TakerootError", "__version__", "fit", "load", "pretrain"]
 
 _HOMES = {
     "Model": "takeroot.api",
     "fit": "takeroot.api",
     "load": "takeroot.api",
+    "pretrain": "takeroot.api",
     "TakerootError": "takeroot.errors",
 }
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from takeroot.bundle import Answer, Predictor, Spec
     from takeroot.data.table import Table
     from takeroot.recipe import Preset, Recipe, Task
+    from takeroot.stop import Stop
     from takeroot.train.progress import Progress
 
     Input = str | tuple[str, str]
 
 RUNS = Path("runs")
+MODELS = Path("models")
 _KEYS = {
     "data": "data.path",
     "test": "data.test",
@@ -146,6 +148,7 @@ def fit(
     recipe: str | Path | Mapping[str, Any] | None = None,
     allow_download: bool = False,
     progress: Progress | None = None,
+    resume: str | Path | None = None,
 ) -> Model:
     """A model trained on labelled data and checked on this machine.
 
@@ -164,14 +167,29 @@ def fit(
         recipe: YAML file, or nested dict, with any further settings.
         allow_download: Whether a hub id may be fetched from the network.
         progress: Is told how far the work is.
+        resume: Folder of a run that was cut off, to go on with: it has its own recipe, and only
+            data that was given as an object must be given again.
 
     Raises:
         TakerootError: If the data, a setting or the output folder cannot be used.
     """
+    if resume is not None:
+        given: dict[str, Any] = {"data": _file(data), "test": _file(test), "text": text}
+        given |= {"label": label, "second": second, "task": task, "model": model}
+        given |= {"preset": preset, "time_limit_s": time_limit_s, "seed": seed}
+        given |= {"out": out, "recipe": recipe}
+        return go_on(
+            resume,
+            [name for name, value in given.items() if value is not None],
+            table=_table(data),
+            test=_table(test),
+            allow_download=allow_download,
+            progress=progress,
+        )
     wanted = settings(
         recipe,
-        data=data if isinstance(data, str | Path) else None,
-        test=test if isinstance(test, str | Path) else None,
+        data=_file(data),
+        test=_file(test),
         text=text,
         label=label,
         second=second,
@@ -181,11 +199,24 @@ def fit(
         time_limit_s=time_limit_s,
         seed=seed,
     )
-    tables = {
-        "table": None if data is None or isinstance(data, str | Path) else read_any(data),
-        "test": None if test is None or isinstance(test, str | Path) else read_any(test),
-    }
-    return run(wanted, out, allow_download=allow_download, progress=progress, **tables)
+    return run(
+        wanted,
+        out,
+        table=_table(data),
+        test=_table(test),
+        allow_download=allow_download,
+        progress=progress,
+    )
+
+
+def _file(data: Any) -> str | Path | None:
+    """Data that is named by its path."""
+    return data if isinstance(data, str | Path) else None
+
+
+def _table(data: Any) -> Table | None:
+    """Data that is an object."""
+    return None if data is None or isinstance(data, str | Path) else read_any(data)
 
 
 def settings(
@@ -215,9 +246,10 @@ def run(
     test: Table | None = None,
     allow_download: bool = False,
     progress: Progress | None = None,
+    stop: Stop | None = None,
 ) -> Model:
     """The model a recipe makes; see :func:`fit`."""
-    if table is None and recipe.data.path is None:
+    if table is None and recipe.data.path is None and recipe.fit.method != "zero_shot":
         raise RecipeError("data.path: nothing to fit on; name a labelled file")
     folder = run_folder(recipe, out)
     require("torch", "train")
@@ -226,9 +258,92 @@ def run(
     )  # imports torch: seconds that opening a model must not cost
 
     done = fit_recipe(
-        recipe, folder, table=table, test=test, progress=progress, allow_download=allow_download
+        recipe,
+        folder,
+        table=table,
+        test=test,
+        progress=progress,
+        allow_download=allow_download,
+        stop=stop,
     )
     return Model(done.bundle, done.summary)
+
+
+def go_on(
+    folder: str | Path,
+    given: Sequence[str] = (),
+    *,
+    table: Table | None = None,
+    test: Table | None = None,
+    allow_download: bool = False,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+) -> Model:
+    """The model of a run that was cut off; of one that is finished, its model.
+
+    Args:
+        folder: The run's folder.
+        given: Names of settings that were given beside it, of which there may be none.
+        table: Labelled rows, where the run began with an object.
+        test: Test rows, likewise.
+        allow_download: Whether a hub id may be fetched from the network.
+        progress: Is told how far the work is.
+        stop: Asked to stop.
+
+    Raises:
+        RecipeError: If anything was given.
+        CheckpointError: If there is no such run, or what it was made from has changed.
+    """
+    if given:
+        raise RecipeError(
+            f"--resume {folder}: a run goes on with its own settings; leave out " + ", ".join(given)
+        )
+    require("torch", "train")
+    from takeroot.search import resume  # imports torch, as run's does
+
+    done = resume(
+        Path(folder),
+        table=table,
+        test=test,
+        progress=progress,
+        allow_download=allow_download,
+        stop=stop,
+    )
+    return Model(done.bundle, done.summary)
+
+
+def pretrain(
+    recipe: str | Path | Mapping[str, Any],
+    changes: Sequence[str] = (),
+    *,
+    out: str | Path | None = None,
+    allow_download: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """What is known of an encoder made from texts without labels; ``["model"]`` is its folder.
+
+    Args:
+        recipe: YAML file, or nested dict, as docs/pretraining.md has it.
+        changes: Settings that differ, as ``key=value``.
+        out: New model folder; a free name under ``models/`` when absent.
+        allow_download: Whether a hub id may be fetched from the network.
+        progress: Is told how far the work is.
+
+    Raises:
+        TakerootError: If the texts, a setting or the folder cannot be used.
+    """
+    if isinstance(recipe, str | Path):
+        wanted = recipes.load_kind(recipes.PretrainRecipe, Path(recipe), changes)
+        name = Path(recipe).stem
+    else:
+        wanted = recipes.from_dict_of(recipes.PretrainRecipe, recipe, changes)
+        name = "encoder"
+    folder = Path(out) if out is not None else MODELS / _free(MODELS, name)
+    require("torch", "train")
+    from takeroot.pretraining import pretrain_recipe  # imports torch, as run's does
+
+    done = pretrain_recipe(wanted, folder, progress=progress, allow_download=allow_download)
+    return done.summary
 
 
 def load(path: str | Path, threads: int | None = None) -> Model:
@@ -263,9 +378,18 @@ def run_folder(recipe: Recipe, out: str | Path | None) -> Path:
     if out is not None:
         folder = Path(out)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RecipeError(f"--out {folder}: is already there; name a new folder or remove it")
+            begun = (folder / "run.json").is_file() and not (folder / "bundle").exists()
+            hint = f"; or go on with its run: takeroot fit --resume {folder}" if begun else ""
+            raise RecipeError(
+                f"--out {folder}: is already there; name a new folder or remove it{hint}"
+            )
         return folder
     name = recipe.output.name or Path(recipe.data.path or "model").stem
-    taken = {path.name for path in RUNS.glob(f"{name}*")} if RUNS.is_dir() else set()
+    return RUNS / _free(RUNS, name)
+
+
+def _free(folder: Path, name: str) -> str:
+    """The name, or the name with the first number that nothing in the folder has."""
+    taken = {path.name for path in folder.glob(f"{name}*")} if folder.is_dir() else set()
     names = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
-    return RUNS / next(candidate for candidate in names if candidate not in taken)
+    return next(candidate for candidate in names if candidate not in taken)

@@ -32,6 +32,10 @@ class BundleError(TakerootError, ValueError):
     """A bundle that is incomplete, changed, linked, of an unknown format, or cannot be written."""
 
 
+class CheckpointError(TakerootError, ValueError):
+    """A checkpoint that is damaged or cannot be written, or a run that cannot be gone on with."""
+
+
 class MissingExtraError(TakerootError, ImportError):
     """A package of an optional extra is not installed."""
 

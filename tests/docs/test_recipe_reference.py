@@ -1,6 +1,6 @@
-"""The table in docs/recipe.md says what the recipe's schema says.
+"""The tables of settings in docs/ say what the recipes' schemas say.
 
-After a change of the schema, write the table again with: python tests/docs/test_recipe_reference.py
+After a change of a schema, write them again with: python tests/docs/test_recipe_reference.py
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pydantic import BaseModel
+
 from takeroot import recipe
 
-PAGE = Path(__file__).parents[2] / "docs" / "recipe.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES: dict[str, type[BaseModel]] = {
+    "recipe.md": recipe.Recipe,
+    "pretraining.md": recipe.PretrainRecipe,
+}
 BEGIN, END = "<!-- table begins -->\n", "<!-- table ends -->"
 BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}"}
 BOUNDS |= {"maximum": "≤ {}", "exclusiveMaximum": "< {}"}
 TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true, false"}
-TYPES |= {"array": "list", "null": ""}
+TYPES |= {"array": "list", "object": "mapping", "null": ""}
 
 
 def leaves(
@@ -45,9 +52,9 @@ def allowed(part: dict[str, Any]) -> str:
     return " ".join(filter(None, [words, " and ".join(bounds), *pattern]))
 
 
-def table() -> str:
+def table(kind: type[BaseModel]) -> str:
     """The Markdown table of all settings."""
-    schema = recipe.schema()
+    schema = recipe.schema(kind)
     rows = []
     for key, part in leaves(schema, schema["$defs"]):
         default = json.dumps(part.get("default"))
@@ -55,18 +62,22 @@ def table() -> str:
     return "\n".join(["| key | default | allowed | meaning |", "|---|---|---|---|", *rows, ""])
 
 
-def test_table_is_that_of_the_schema() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_table_is_that_of_the_schema(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
 
-    assert page.partition(BEGIN)[2].partition(END)[0] == table()
+    assert text.partition(BEGIN)[2].partition(END)[0] == table(PAGES[page])
 
 
-def test_every_key_has_a_row() -> None:
-    listed = [line.split("`")[1] for line in table().splitlines()[2:]]
+@pytest.mark.parametrize("kind", PAGES.values())
+def test_every_key_has_a_row(kind: type[BaseModel]) -> None:
+    listed = [line.split("`")[1] for line in table(kind).splitlines()[2:]]
 
-    assert listed == list(recipe.keys())
+    assert listed == list(recipe.keys(kind))
 
 
 if __name__ == "__main__":
-    head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(head + BEGIN + table() + END + rest.partition(END)[2], encoding="utf-8")
+    for name, model in PAGES.items():
+        head, _, rest = (DOCS / name).read_text(encoding="utf-8").partition(BEGIN)
+        whole = head + BEGIN + table(model) + END + rest.partition(END)[2]
+        (DOCS / name).write_text(whole, encoding="utf-8")

@@ -14,7 +14,8 @@ import pytest
 from takeroot import recipe
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RECIPES = sorted(EXAMPLES.glob("*.yaml"))
+PRETRAININGS = sorted(EXAMPLES.glob("pretrain-*.yaml"))
+RECIPES = sorted(set(EXAMPLES.glob("*.yaml")) - set(PRETRAININGS))
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 COMMAND = "import sys; from takeroot.cli import main; sys.exit(main())"
 PYTHON = [sys.executable, "-W", "ignore"]
@@ -29,7 +30,7 @@ def run(*words: str | Path, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("path", [*RECIPES, *SCRIPTS], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*RECIPES, *PRETRAININGS, *SCRIPTS], ids=lambda path: path.name)
 def test_example_is_short_and_listed(path: Path) -> None:
     index = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
@@ -41,9 +42,17 @@ def test_example_is_short_and_listed(path: Path) -> None:
 def test_recipe_loads_and_its_files_exist(path: Path) -> None:
     made = recipe.load(path)
 
-    assert made.data.path is not None
-    assert Path(made.data.path).is_file()
-    assert made.data.test is None or Path(made.data.test).is_file()
+    files = (made.data.path, made.data.test, made.data.unlabelled)
+    assert made.data.path is not None or made.data.labels
+    assert all(Path(file).is_file() for file in files if file is not None)
+
+
+@pytest.mark.parametrize("path", PRETRAININGS, ids=lambda path: path.name)
+def test_pretraining_recipe_loads_and_its_files_exist(path: Path) -> None:
+    made = recipe.load_kind(recipe.PretrainRecipe, path)
+
+    assert made.data.paths
+    assert all(Path(file).is_file() for file in made.data.paths)
 
 
 def test_there_is_an_example_for_every_task() -> None:
@@ -70,6 +79,16 @@ def test_recipe_makes_a_bundle(path: Path, tmp_path: Path) -> None:
     printed = json.loads(run(*words, folder=tmp_path))
 
     assert (Path(printed["bundle"]) / "manifest.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PRETRAININGS, ids=lambda path: path.name)
+def test_pretraining_recipe_makes_a_better_model(path: Path, tmp_path: Path) -> None:
+    words = ["-c", COMMAND, "pretrain", path, "--out", tmp_path / "model", "--json"]
+
+    printed = json.loads(run(*words, folder=tmp_path))
+
+    assert printed["after"]["loss"] < printed["before"]["loss"]
 
 
 @pytest.mark.slow

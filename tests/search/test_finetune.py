@@ -12,6 +12,7 @@ import torch
 from takeroot.models.load import load
 from takeroot.search import finetune
 from takeroot.search import probe as probes
+from takeroot.search.methods import adapter_of
 from takeroot.search.work import Work
 from takeroot.tasks import Classify, Tag
 
@@ -39,6 +40,7 @@ def work(work_of: Build, shop_examples: Build, encoder_folder: Path) -> Work:
         ("clip", 2.5),
         ("dropout", 0.25),
         ("patience", 4),
+        ("recompute", True),
         ("seed", 9),
     ],
 )
@@ -68,7 +70,8 @@ def test_few_rows_are_learnt_slowly_and_by_contrast(work_of: Build, shop_example
     few, many = (finetune.configure(work, FP32, rows) for rows in (39, 40))
 
     assert few.learning_rate < many.learning_rate
-    assert (few.contrastive > 0, many.contrastive > 0) == (True, False)
+    assert finetune.objective_of(work, 39).contrastive > 0
+    assert finetune.objective_of(work, 40).contrastive == 0
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, 0.1), (0.3, 0.3), (0.0, None)])
@@ -79,7 +82,7 @@ def test_tokens_are_hidden_as_the_recipe_says(
         update={"fit": work.recipe.fit.model_copy(update={"mask_tokens": given})}
     )
 
-    masking = finetune.configure(replace(work, recipe=recipe), FP32, 20).masking
+    masking = finetune.objective_of(replace(work, recipe=recipe), 20).masking
 
     assert (masking and masking.share) == expected
 
@@ -87,7 +90,7 @@ def test_tokens_are_hidden_as_the_recipe_says(
 def test_no_token_is_hidden_where_each_one_is_to_be_told(work: Work) -> None:
     tagged = replace(work, task=Tag(("card",)))
 
-    assert finetune.configure(tagged, FP32, 20).masking is None
+    assert finetune.objective_of(tagged, 20).masking is None
 
 
 def test_small_batches_are_learnt_from_more_slowly(work_of: Build, shop_examples: Build) -> None:
@@ -149,3 +152,37 @@ def test_patience_scores_the_judged_rows_each_epoch(work: Work) -> None:
 
     assert all(0 <= record["accuracy"] <= 1 for record in tuned.history.epochs)
     assert len(tuned.history.epochs) == 2
+
+
+@pytest.mark.parametrize(
+    ("fit", "said"),
+    [
+        ({"mask_tokens": 0.0}, "are run once"),
+        ({}, r"are run in every epoch: fit.mask_tokens"),
+        ({"mask_tokens": 0.0, "dropout": 0.1}, "are run in every epoch: fit.dropout"),
+        ({"mask_tokens": 0.0, "method": "prompt"}, "are run in every epoch: learned words"),
+    ],
+)
+def test_frozen_layers_are_run_once_where_nothing_changes_below(
+    work: Work, log: Build, fit: dict[str, Any], said: str
+) -> None:
+    recipe = work.recipe.model_copy(
+        update={"fit": work.recipe.fit.model_copy(update={"freeze": 1, "epochs": 2, **fit})}
+    )
+    work = replace(work, recipe=recipe, progress=log())
+    adapter = adapter_of(recipe.fit.method, recipe)
+    config = finetune.configure(work, FP32, 20, adapter)
+
+    finetune.fine_tune(work, None, work.parts[0], config, "t", adapter)
+
+    assert any(said in note for note in work.progress.notes)
+
+
+def test_an_adapter_has_a_learning_rate_of_its_own_and_the_head_the_usual(work: Work) -> None:
+    usual, lora = (
+        finetune.configure(work, FP32, 9000, adapter_of(name, work.recipe))
+        for name in ("full", "lora")
+    )
+
+    assert lora.learning_rate > usual.learning_rate
+    assert lora.head_learning_rate == usual.head_learning_rate

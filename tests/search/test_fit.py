@@ -13,6 +13,7 @@ from takeroot.bundle import load_predictor, open_bundle
 from takeroot.data import read_object
 from takeroot.errors import RecipeError
 from takeroot.search import Run, fit_recipe
+from takeroot.train.gradient import Gradient
 
 Build = Callable[..., Any]
 
@@ -138,11 +139,11 @@ def test_the_network_to_train_further_is_kept_unless_unwanted(fit: Build) -> Non
     assert not any(name.startswith("weights/") for name in left)
 
 
-def test_auto_tries_all_and_keeps_the_cheapest_of_equals(fit: Build) -> None:
+def test_auto_tries_what_suits_few_labels_and_keeps_the_cheapest_of_equals(fit: Build) -> None:
     run = fit(fit={"epochs": 1})
 
     listed = evidence(run, "candidates")
-    assert [each["method"] for each in listed] == ["tfidf", "probe", "full"]
+    assert [each["method"] for each in listed] == ["tfidf", "probe", "contrastive"]
     assert [each["method"] for each in listed if each["chosen"]] == [run.summary["method"]]
     assert run.summary["method"] == "tfidf"  # right about every row, as one word tells
 
@@ -220,12 +221,12 @@ def test_too_little_time_leaves_fine_tuning_out_with_a_note(
     recipe = recipe_of(fit={"time_limit_s": 5})
     run = fit_recipe(recipe, tmp_path / "r", table=shop_table(), progress=told)
 
-    assert "full was not tried: the time limit leaves no room for it" in told.notes
+    assert "contrastive was not tried: the time limit leaves no room for it" in told.notes
     assert [each["method"] for each in run.summary["candidates"]] == ["tfidf", "probe"]
 
 
-@pytest.mark.parametrize("stage", ["TF-IDF", "embedding", "fine-tuning", "exporting"])
-def test_an_interrupted_fit_leaves_nothing(
+@pytest.mark.parametrize("stage", ["TF-IDF", "embedding", "contrastive"])
+def test_a_fit_interrupted_before_its_first_checkpoint_leaves_nothing(
     recipe_of: Build, shop_table: Build, log: Any, tmp_path: Path, stage: str
 ) -> None:
     recipe = recipe_of(fit={"epochs": 1})
@@ -340,8 +341,30 @@ def test_a_folder_that_is_taken_is_refused(
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "mine").touch()
     recipe = recipe_of(fit={"method": "tfidf"})
+    rows = [row.values for row in shop_table(12).rows] + [{"text": "no label", "label": ""}]
 
     with pytest.raises(Exception, match="bundle"):
-        fit_recipe(recipe, tmp_path, table=shop_table())
+        fit_recipe(recipe, tmp_path, table=read_object(rows))
 
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     assert [path.name for path in (tmp_path / "bundle").iterdir()] == ["mine"]
+
+
+def test_what_was_out_of_the_ordinary_in_training_is_noted(
+    recipe_of: Build, shop_table: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = Gradient._sum_of_parts
+
+    def short_of_memory_once(self: Gradient, batches: Any) -> float:
+        if not self.halvings:
+            raise MemoryError
+        return compute(self, batches)
+
+    monkeypatch.setattr(Gradient, "_sum_of_parts", short_of_memory_once)
+
+    recipe = recipe_of(task="pair", data={"second": "second"}, fit={**FULL, "epochs": 1})
+
+    run = fit_recipe(recipe, tmp_path / "r", table=shop_table(30, "pair"))
+
+    noted = evidence(run, "fit")["notes"][-1]
+    assert noted.startswith("training, step 1: memory ran out; from here on")

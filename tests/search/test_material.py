@@ -178,3 +178,24 @@ def test_rows_that_cannot_be_held_out_are_refused(recipe_of: Build) -> None:
 
     with pytest.raises(DataError, match="t:0: no row can be held out: all texts are the same"):
         parts_of(recipe_of(), rows, "classify")
+
+
+def test_a_meaning_of_a_label_that_no_row_has_is_refused(
+    recipe_of: Build, shop_table: Build, log: Any
+) -> None:
+    recipe = recipe_of(data={"labels": {"card": None, "purse": "a lost purse"}})
+
+    with pytest.raises(DataError, match="'purse' is no label of rows; labels are: card, code, mon"):
+        gather(recipe, shop_table(), None, log())
+
+
+def test_texts_without_labels_are_read_from_their_file(
+    recipe_of: Build, shop_table: Build, log: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "more.txt").write_text("a new text\nmy lost my 0\n", encoding="utf-8")
+    data = {"unlabelled": str(tmp_path / "more.txt"), "header": ["text", "label"]}
+    recipe = recipe_of(data=data)
+
+    found = gather(recipe, shop_table(), None, log())
+
+    assert [row.text for row in found.unlabelled] == ["a new text"]  # the other is labelled

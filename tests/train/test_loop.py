@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from takeroot.errors import DataError, ModelError
 from takeroot.tasks import Classify, Encoded, Tag
-from takeroot.train import History, TrainConfig, train
+from takeroot.train import History, Labelled, TrainConfig, train
 from takeroot.train.embed import predict
 from takeroot.train.masking import Masking
 
@@ -34,10 +34,10 @@ def rows_of(count: int) -> list[Encoded]:
 
 
 def weights_after(
-    build: Build, config: TrainConfig, rows: Sequence[Encoded], task: Any = TASK
+    build: Build, config: TrainConfig, rows: Sequence[Encoded], masking: Masking | None = None
 ) -> Tensor:
-    model = build(task)
-    train(model, task, rows, config)
+    model = build(TASK)
+    train(model, Labelled(TASK, masking), rows, config)
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
@@ -84,7 +84,7 @@ def test_training_learns_what_the_rows_say(tiny_model: Build):
     model, rows = tiny_model(TASK), rows_of(32)
     config = replace(PLAIN, epochs=12, batch_size=8, learning_rate=5e-3)
 
-    history = train(model, TASK, rows, config, valid=rows)
+    history = train(model, Labelled(TASK), rows, config, valid=rows)
 
     assert history.epochs[-1]["accuracy"] == 1.0
     assert history.epochs[-1]["loss"] < history.epochs[0]["loss"] / 2
@@ -112,7 +112,7 @@ def test_a_batch_computed_in_parts_is_the_same_batch(
     config, rows = replace(PLAIN, batch_size=16), rows_of(32)
     whole = logits_after(tiny_model, config, rows, TASK)
 
-    monkeypatch.setattr("takeroot.train.loop.MOST_TOKENS", 20)
+    monkeypatch.setattr("takeroot.train.gradient.MOST_TOKENS", 20)
 
     parts = logits_after(tiny_model, config, rows, TASK)
     np.testing.assert_allclose(parts, whole, atol=2e-4)
@@ -122,19 +122,18 @@ def test_hidden_tokens_change_what_is_learnt(tiny_model: Build):
     config = replace(PLAIN, batch_size=4)
     plain = weights_after(tiny_model, config, rows_of(12))
 
-    hidden = replace(config, masking=Masking(0.5, 4, (2, 3)))
+    hidden = weights_after(tiny_model, config, rows_of(12), Masking(0.5, 4, (2, 3)))
+    none_hidden = weights_after(tiny_model, config, rows_of(12), Masking(0.0, 4, ()))
 
-    assert not torch.equal(plain, weights_after(tiny_model, hidden, rows_of(12)))
-    assert torch.equal(
-        plain, weights_after(tiny_model, replace(config, masking=Masking(0.0, 4, ())), rows_of(12))
-    )
+    assert not torch.equal(plain, hidden)
+    assert torch.equal(plain, none_hidden)
 
 
 def test_training_leaves_other_peoples_random_numbers_alone(tiny_model: Build):
     model = tiny_model(TASK)
     before = torch.get_rng_state()
 
-    train(model, TASK, rows_of(4), replace(PLAIN, dropout=0.1))
+    train(model, Labelled(TASK), rows_of(4), replace(PLAIN, dropout=0.1))
 
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -142,7 +141,7 @@ def test_training_leaves_other_peoples_random_numbers_alone(tiny_model: Build):
 def logits_after(build: Build, config: TrainConfig, rows: list[Encoded], task: Any) -> np.ndarray:
     # NOTE: not the weights: AdamW makes a whole step of what rounding leaves of a gradient of 0.
     model = build(task)
-    train(model, task, rows, config)
+    train(model, Labelled(task), rows, config)
     return np.concatenate([each.ravel() for each in predict(model, rows)[0]])
 
 
@@ -173,7 +172,7 @@ def test_three_losses_in_a_row_that_are_not_finite_end_training(tiny_model: Buil
     model = tiny_model(task)
 
     with pytest.raises(ModelError, match=r"not finite three times .* lower fit\.learning_rate"):
-        train(model, task, rows_of(32), replace(PLAIN, batch_size=4))
+        train(model, Labelled(task), rows_of(32), replace(PLAIN, batch_size=4))
 
     assert len(task.steps) == 5
     assert all(bool(torch.isfinite(p).all()) for p in model.parameters())
@@ -182,7 +181,7 @@ def test_three_losses_in_a_row_that_are_not_finite_end_training(tiny_model: Buil
 def test_a_single_bad_loss_is_left_out(tiny_model: Build):
     task = Broken(("a", "b"), after=3, steps=[])
 
-    history = train(tiny_model(task), task, rows_of(16), replace(PLAIN, batch_size=4))
+    history = train(tiny_model(task), Labelled(task), rows_of(16), replace(PLAIN, batch_size=4))
 
     assert math.isfinite(history.epochs[0]["loss"])
 
@@ -190,7 +189,7 @@ def test_a_single_bad_loss_is_left_out(tiny_model: Build):
 def test_a_history_of_bad_losses_only_has_no_loss(tiny_model: Build):
     task = Broken(("a", "b"), steps=[])
 
-    history = train(tiny_model(task), task, rows_of(2), replace(PLAIN, batch_size=1))
+    history = train(tiny_model(task), Labelled(task), rows_of(2), replace(PLAIN, batch_size=1))
 
     assert history.epochs == [{"epoch": 1.0}]
 
@@ -199,7 +198,7 @@ def test_a_short_budget_shortens_the_schedule(tiny_model: Build):
     notes = Notes()
     config = replace(PLAIN, batch_size=1, epochs=5, budget_s=1e-9)
 
-    history = train(tiny_model(TASK), TASK, rows_of(20), config, progress=notes)
+    history = train(tiny_model(TASK), Labelled(TASK), rows_of(20), config, progress=notes)
 
     assert notes.steps[-1] == (8, 8)
     assert "100 steps would take" in notes.notes[0] and "so 8 steps" in notes.notes[0]
@@ -210,14 +209,16 @@ def test_a_long_budget_changes_nothing(tiny_model: Build):
     notes = Notes()
     config = replace(PLAIN, batch_size=1, budget_s=1e9)
 
-    train(tiny_model(TASK), TASK, rows_of(12), config, progress=notes)
+    train(tiny_model(TASK), Labelled(TASK), rows_of(12), config, progress=notes)
 
     assert notes.steps == [(10, 12), (12, 12)]
     assert notes.notes == []
 
 
 def test_part_of_an_epoch_is_trained(tiny_model: Build):
-    history = train(tiny_model(TASK), TASK, rows_of(20), replace(PLAIN, batch_size=2, epochs=1.5))
+    history = train(
+        tiny_model(TASK), Labelled(TASK), rows_of(20), replace(PLAIN, batch_size=2, epochs=1.5)
+    )
 
     assert [row["epoch"] for row in history.epochs] == [1.0, 1.5]
 
@@ -225,7 +226,7 @@ def test_part_of_an_epoch_is_trained(tiny_model: Build):
 def test_the_history_holds_the_rates_that_were_used(tiny_model: Build):
     config = replace(PLAIN, batch_size=1, warmup_share=0.5)
 
-    history = train(tiny_model(TASK), TASK, rows_of(20), config)
+    history = train(tiny_model(TASK), Labelled(TASK), rows_of(20), config)
 
     rates = [row["lr"] / config.learning_rate for row in history.steps]
     assert [row["step"] for row in history.steps] == [10, 20]
@@ -236,7 +237,7 @@ def scripted(tiny_model: Build, scores: list[float], patience: int | None) -> tu
     task = Scripted(("a", "b"), scores=tuple(scores), seen=[])
     model, rows = tiny_model(task), rows_of(8)
     config = replace(PLAIN, epochs=len(scores), patience=patience, average=0.5, batch_size=4)
-    history = train(model, task, rows, config, valid=rows[:1])
+    history = train(model, Labelled(task), rows, config, valid=rows[:1])
     mask = torch.ones(1, len(rows[0].ids), dtype=torch.long)
     with torch.inference_mode():
         last = model(torch.tensor([rows[0].ids]), mask, torch.zeros_like(mask))[0]
@@ -270,7 +271,7 @@ def test_only_parameters_that_ask_for_it_are_trained(tiny_model: Build):
         parameter.requires_grad_(False)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
 
-    train(model, TASK, rows_of(8), PLAIN)
+    train(model, Labelled(TASK), rows_of(8), PLAIN)
 
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) is name.startswith("encoder.embeddings"), name
@@ -291,9 +292,10 @@ def test_biases_and_norms_do_not_decay(tiny_model: Build):
 
 
 def test_the_contrastive_loss_is_added(tiny_model: Build):
-    alone = train(tiny_model(TASK), TASK, rows_of(8), replace(PLAIN, batch_size=8))
+    config = replace(PLAIN, batch_size=8)
+    alone = train(tiny_model(TASK), Labelled(TASK), rows_of(8), config)
 
-    both = train(tiny_model(TASK), TASK, rows_of(8), replace(PLAIN, batch_size=8, contrastive=1.0))
+    both = train(tiny_model(TASK), Labelled(TASK, contrastive=1.0), rows_of(8), config)
 
     assert both.epochs[0]["loss"] > alone.epochs[0]["loss"] + 0.1
 
@@ -301,7 +303,7 @@ def test_the_contrastive_loss_is_added(tiny_model: Build):
 def test_bf16_trains_float32_weights(tiny_model: Build):
     model = tiny_model(TASK)
 
-    train(model, TASK, rows_of(8), replace(PLAIN, precision=torch.bfloat16))
+    train(model, Labelled(TASK), rows_of(8), replace(PLAIN, precision=torch.bfloat16))
 
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert all(isinstance(p, nn.Parameter) for p in model.parameters())
@@ -309,4 +311,4 @@ def test_bf16_trains_float32_weights(tiny_model: Build):
 
 def test_no_rows_are_refused(tiny_model: Build):
     with pytest.raises(DataError, match="fine-tuning: there are no training rows"):
-        train(tiny_model(TASK), TASK, [], PLAIN, stage="fine-tuning")
+        train(tiny_model(TASK), Labelled(TASK), [], PLAIN, stage="fine-tuning")

@@ -189,7 +189,7 @@ def _words(encoding: Encoding, text: str) -> tuple[np.ndarray, np.ndarray]:
         if word is None or not visible:
             continue
         first = end - len(visible)
-        was_alone, alone = alone, _stands_alone(visible[0])
+        was_alone, alone = alone, stands_alone(visible[0])
         if word == last and not ((alone or was_alone) and first >= spans[-1][1]):
             spans[-1][1] = max(end, spans[-1][1])
         else:
@@ -211,7 +211,7 @@ def _types(encoding: Encoding, places: np.ndarray, words: np.ndarray, text: str)
     return types
 
 
-def _stands_alone(character: str) -> bool:
+def stands_alone(character: str) -> bool:
     """Whether the character belongs to a script written without spaces (Han, kana)."""
     return "\u3040" <= character <= "\u9fff" or "\U00020000" <= character <= "\U0003ffff"
 

@@ -35,6 +35,7 @@ from takeroot.bundle.manifest import (
 from takeroot.bundle.open import open_bundle
 from takeroot.bundle.spec import Spec
 from takeroot.errors import BundleError, DiskFullError
+from takeroot.files import sync_folder
 
 _PIECE = 4 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -153,14 +154,14 @@ class BundleWriter:
             file.flush()
             os.fsync(file.fileno())
         for folder in (*(path for path in self._folder.iterdir() if path.is_dir()), self._folder):
-            _sync_folder(folder)
+            sync_folder(folder)
         open_bundle(self._folder)
         if os.path.lexists(self._out):  # rename would silently replace an empty folder
             raise BundleError(
                 f"{self._out}: exists already; it was made while this one was written"
             )
         self._folder.rename(self._out)
-        _sync_folder(self._out.parent)
+        sync_folder(self._out.parent)
 
     def _clean(self) -> None:
         """Remove what is left when the bundle did not appear."""
@@ -183,15 +184,6 @@ def _make_parents(folder: Path) -> list[Path]:
         missing = missing.parent
     folder.mkdir(parents=True, exist_ok=True)
     return made
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to disk, so that a power cut cannot undo them."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

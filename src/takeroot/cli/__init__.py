@@ -23,6 +23,7 @@ from takeroot.cli.fit import fit
 from takeroot.cli.init import init
 from takeroot.cli.output import note, print_json
 from takeroot.cli.predict import predict
+from takeroot.cli.pretrain import pretrain
 from takeroot.cli.serve import serve
 from takeroot.cli.verify import verify
 from takeroot.errors import DiskFullError, OutOfMemoryError, TakerootError
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich takes longer to import than --help may take
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, predict, evaluate, serve, verify, init, doctor, demo):
+for command in (fit, pretrain, predict, evaluate, serve, verify, init, doctor, demo):
     app.command()(command)
 GROUPS = {"data": data.app, "recipe": recipe.app, "models": models.app, "token": token.app}
 for name, group in GROUPS.items():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +13,12 @@ import typer
 
 from takeroot.cli.columns import Encoding, Format, Header, Label, Second, Text, how
 from takeroot.cli.output import Result, answering, table
+from takeroot.stop import Stopped
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from takeroot.api import Model
 
 RECIPES = (".yaml", ".yml")
 
@@ -41,35 +48,56 @@ def fit(
     allow_download: Annotated[
         bool, typer.Option("--allow-download", help="Let MODEL be fetched from the hub.")
     ] = False,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with a run that was cut off.")
+    ] = None,
 ) -> Result:
     """Make a verified bundle from a labelled file or a recipe.
 
     Reads and checks the file, tries several methods within the time limit, keeps the one that
     held-out rows support, calibrates it, exports it, and measures what was exported.
+    A run that was cut off, or stopped with SIGTERM, goes on with --resume.
     """
     from takeroot import api
-    from takeroot.cli.progress import shown
 
     if data is not None and data.suffix.lower() in RECIPES:
         data, recipe = None, data
-    wanted = api.settings(
-        recipe,
-        changes or [],
-        data=data,
-        test=test,
-        text=text,
-        label=label,
-        second=second,
+    options = {
+        "data": data,
+        "test": test,
+        "text": text,
+        "label": label,
+        "second": second,
         **how(header, encoding, form),
-        task=task,
-        model=model,
-        preset=preset,
-        time_limit_s=time_limit,
-        seed=seed,
-    )
-    with shown() as progress:
-        made = api.run(wanted, out, allow_download=allow_download, progress=progress)
-    return Result(made.summary, lambda: summarise(made.summary))
+        "task": task,
+        "model": model,
+        "preset": preset,
+        "time_limit_s": time_limit,
+        "seed": seed,
+    }
+    if resume is not None:
+        given = {**options, "recipe": recipe, "set": changes, "out": out}
+        names = [name for name, value in given.items() if value is not None]
+        return _made(partial(api.go_on, resume, names, allow_download=allow_download))
+    wanted = api.settings(recipe, changes or [], **options)
+    return _made(partial(api.run, wanted, out, allow_download=allow_download))
+
+
+def _made(make: Callable[..., Model]) -> Result:
+    """What a fit came to: a bundle, or a run that can be gone on with."""
+    from takeroot.cli.progress import shown
+    from takeroot.cli.stop import stoppable
+
+    with shown() as progress, stoppable() as stop:
+        try:
+            summary = make(progress=progress, stop=stop).summary
+        except Stopped as stopped:
+            if stopped.run is None or stop.last != signal.SIGTERM:
+                raise KeyboardInterrupt from stopped
+            again = f"takeroot fit --resume {shlex.quote(str(stopped.run))}"
+            payload = {"stopped": True, "run": str(stopped.run), "resume": again}
+            return Result(payload, lambda: [f"stopped; to go on: {again}"])
+    return Result(summary, lambda: summarise(summary))
 
 
 def summarise(summary: dict[str, Any]) -> list[RenderableType]:

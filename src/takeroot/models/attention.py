@@ -6,6 +6,9 @@ would be harmless, but int8 activations are rounded next, and one rounding that 
 moves the answer by up to 0.02. Here the sum is a matrix product with a block of ones: products add
 their terms one after another, and the zeros of other texts change nothing on the way.
 
+A module named ``PREFIXED`` inside a self-attention adds to its output what the query finds
+elsewhere (``models.adapters.prefix``), for packed and for padded texts.
+
 Shapes: B rows, A heads, S tokens, D values of a head.
 """
 
@@ -17,9 +20,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.bert.modeling_bert import eager_attention_forward
 
 NAME = "takeroot_packed"
+PADDED = "takeroot_prefixed"  # attention of padded texts in an encoder that has such modules
+PREFIXED = "prefix"
 ONES = 16  # columns of ones: a product with one column takes another, order-dependent path
 
 
@@ -37,11 +44,44 @@ def _attend(
     scores = torch.matmul(query, key.transpose(2, 3)) * scale + attention_mask  # (B, A, S, S)
     weights = torch.exp(scores - scores.max(dim=-1, keepdim=True).values)
     sums = torch.matmul(weights, torch.ones_like(value[..., :ONES]))[..., :1]  # (B, A, S, 1)
-    context = torch.matmul(weights, value) / sums
+    context = _with_prefix(module, query, torch.matmul(weights, value) / sums, scale)
     return context.transpose(1, 2).contiguous(), None
 
 
+def _attend_padded(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **settings: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """As ``_attend``, by the usual softmax, and the weights."""
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    context, weights = eager_attention_forward(
+        module, query, key, value, attention_mask, scaling=scale, **settings
+    )
+    found = _with_prefix(module, query, context.transpose(1, 2), scale)
+    return found.transpose(1, 2).contiguous(), weights
+
+
+def _with_prefix(module: nn.Module, query: Tensor, context: Tensor, scale: float) -> Tensor:
+    """Attention output (B, A, S, D) with what a module named ``PREFIXED`` adds, if there is one."""
+    prefix = getattr(module, PREFIXED, None)
+    more = None if prefix is None else prefix(query, scale)
+    return context if more is None else context + more
+
+
 ALL_ATTENTION_FUNCTIONS.register(NAME, _attend)
+ALL_ATTENTION_FUNCTIONS.register(PADDED, _attend_padded)
+ALL_MASK_ATTENTION_FUNCTIONS.register(PADDED, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+
+
+def attend_with_prefix(encoder: nn.Module) -> None:
+    """Have modules named ``PREFIXED`` take part in the attention of padded texts from now on."""
+    config: Any = encoder.config
+    config._attn_implementation = PADDED
 
 
 @contextmanager

@@ -16,8 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from takeroot.models.attention import packed_attention
+from takeroot.models.layers import layers_of
 
 MASKED = -1e4  # added to attention scores between texts: exp(-1e4) is 0 also in half precision
+
+
+class _Reached(Exception):  # no error: it ends a forward pass half way
+    """The layer asked for was reached."""
 
 
 class TextModel(nn.Module):
@@ -56,11 +61,42 @@ class TextModel(nn.Module):
         """
         extra = {"token_type_ids": types} if self.token_types else {}
         found = self.encoder(input_ids=ids, attention_mask=mask, **extra)
-        hidden: Tensor = found.last_hidden_state.float()  # (B, T, H)
+        return self._vectors(found.last_hidden_state, mask)
+
+    def _vectors(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Vectors of the last layer's outputs (B, T, H), as ``embed`` gives them."""
+        hidden = hidden.float()
         if not self.pooled:
             return hidden
         mean = (hidden * mask.unsqueeze(-1)).sum(dim=1) / mask.sum(dim=1, keepdim=True)
         return F.normalize(mean, dim=-1)
+
+    def below(self, ids: Tensor, mask: Tensor, types: Tensor, lowest: int) -> Tensor:
+        """What layer number ``lowest`` is given (B, T, H) of padded texts, as in ``embed``."""
+        extra = {"token_type_ids": types} if self.token_types else {}
+        seen: list[Tensor] = []
+
+        def stop(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+            seen.append(args[0])
+            raise _Reached
+
+        handle = layers_of(self.encoder)[lowest].register_forward_pre_hook(stop)
+        try:
+            self.encoder(input_ids=ids, attention_mask=mask, **extra)
+        except _Reached:
+            return seen[0]
+        finally:
+            handle.remove()
+        raise AssertionError(f"layer {lowest} was not run")
+
+    def above(self, hidden: Tensor, mask: Tensor, lowest: int) -> Tensor:
+        """The vectors ``embed`` gives, from what layer number ``lowest`` is given (B, T, H)."""
+        least = torch.finfo(hidden.dtype).min
+        added = torch.where(mask[:, None, None, :].bool(), 0.0, least)  # (B, 1, 1, T)
+        for layer in layers_of(self.encoder)[lowest:]:
+            found = layer(hidden, added)
+            hidden = found[0] if isinstance(found, tuple) else found
+        return self._vectors(hidden, mask)
 
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and the vectors they were computed from, of padded texts."""

@@ -4,9 +4,10 @@ Relative paths in a recipe file count from that file's folder; those on the comm
 dicts count from the working folder.
 """
 
-from takeroot.recipe.load import from_dict, load, render, schema
+from takeroot.recipe.load import from_dict, from_dict_of, load, load_kind, render, schema
 from takeroot.recipe.models import (
     AbstainRecipe,
+    AdapterRecipe,
     CompressRecipe,
     DataRecipe,
     Fill,
@@ -18,21 +19,36 @@ from takeroot.recipe.models import (
     Task,
     keys,
 )
+from takeroot.recipe.pretraining import (
+    CorpusRecipe,
+    NetworkRecipe,
+    PretrainRecipe,
+    TokenizerRecipe,
+    TrainingRecipe,
+)
 
 __all__ = [
     "AbstainRecipe",
+    "AdapterRecipe",
     "CompressRecipe",
+    "CorpusRecipe",
     "DataRecipe",
     "Fill",
     "FitRecipe",
+    "NetworkRecipe",
     "OutputRecipe",
     "Preset",
+    "PretrainRecipe",
     "Recipe",
     "ServeRecipe",
     "Task",
+    "TokenizerRecipe",
+    "TrainingRecipe",
     "from_dict",
+    "from_dict_of",
     "keys",
     "load",
+    "load_kind",
     "render",
     "schema",
 ]

@@ -9,23 +9,43 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from takeroot.errors import RecipeError
 from takeroot.recipe.models import Recipe, keys
 
 _COMMAND_LINE = "command line"
+_PATHS = ("path", "test", "unlabelled", "paths")  # keys under data that hold paths
+
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def load(
-    path: Path, overrides: Sequence[str] = (), options: Mapping[str, Any] | None = None
+    path: Path,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """The recipe in a YAML file, with changes from the command line.
 
+    Raises:
+        RecipeError: If anything in it cannot be used; the message lists every problem.
+    """
+    return load_kind(Recipe, path, overrides, options)
+
+
+def load_kind(
+    kind: type[Kind],
+    path: Path,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Kind:
+    """The recipe of some kind in a YAML file, with changes from the command line.
+
     Args:
+        kind: Its model.
         path: The file.
         overrides: Changes as ``key=value``, such as ``fit.seed=7``; values are read as YAML.
         options: Changes by dotted key, values as they are; they win over ``overrides``.
@@ -36,7 +56,7 @@ def load(
     values, lines, problems = _parse(path)
     _resolve_paths(values, path.parent)
     where = {key: f"{path}:{line}" for key, line in lines.items()}
-    return _build(values, overrides, options or {}, {"": str(path), **where}, problems)
+    return _build(kind, values, overrides, options or {}, {"": str(path), **where}, problems)
 
 
 def from_dict(
@@ -44,19 +64,29 @@ def from_dict(
     overrides: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Recipe:
-    """The recipe with these settings, nested as in YAML; see :func:`load` for the changes."""
-    return _build(_copy(values), overrides, options or {}, {"": "recipe"}, [])
+    """The recipe with these settings, nested as in YAML; see :func:`load_kind` for the changes."""
+    return from_dict_of(Recipe, values, overrides, options)
 
 
-def render(recipe: Recipe) -> str:
+def from_dict_of(
+    kind: type[Kind],
+    values: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Kind:
+    """The recipe of some kind with these settings, nested as in YAML."""
+    return _build(kind, _copy(values), overrides, options or {}, {"": "recipe"}, [])
+
+
+def render(recipe: BaseModel) -> str:
     """The recipe as YAML with every key, its default where it was not set."""
     values = recipe.model_dump(mode="json")
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def schema() -> dict[str, Any]:
+def schema(kind: type[BaseModel] = Recipe) -> dict[str, Any]:
     """JSON Schema of a recipe, for editors."""
-    return Recipe.model_json_schema()
+    return kind.model_json_schema()
 
 
 class _Loader(yaml.SafeLoader):
@@ -114,31 +144,35 @@ def _repeated_keys(
 
 def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
     """Make the paths of a recipe file count from its folder."""
-    data = values.get("data")
-    for name in ("path", "test"):
-        if isinstance(data, dict) and isinstance(data.get(name), str):
+    given = values.get("data")
+    data: dict[str, Any] = given if isinstance(given, dict) else {}
+    for name in _PATHS:
+        if isinstance(data.get(name), str):
             data[name] = str(folder / data[name])
+        elif isinstance(data.get(name), list):
+            data[name] = [str(folder / p) if isinstance(p, str) else p for p in data[name]]
     model = values.get("model")
     if isinstance(model, str) and "/" in model and (folder / model).is_dir():
         values["model"] = str(folder / model)
 
 
 def _build(
+    kind: type[Kind],
     values: dict[str, Any],
     overrides: Sequence[str],
     options: Mapping[str, Any],
     where: dict[str, str],
     problems: list[str],
-) -> Recipe:
+) -> Kind:
     """The checked recipe after all changes; ``where`` tells each key's place."""
     changes = dict(_override(text) for text in overrides) | dict(options)
     for key, value in changes.items():
         _put(values, key, value)
         where[key] = _COMMAND_LINE
     try:
-        recipe = Recipe.model_validate(values)
+        recipe = kind.model_validate(values)
     except ValidationError as error:
-        problems = [*problems, *_problems(error, where)]
+        problems = [*problems, *_problems(error, where, list(keys(kind)))]
     if problems:
         raise RecipeError("\n".join(problems))
     return recipe
@@ -171,9 +205,8 @@ def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _copy(v) if isinstance(v, Mapping) else v for k, v in values.items()}
 
 
-def _problems(error: ValidationError, where: Mapping[str, str]) -> list[str]:
+def _problems(error: ValidationError, where: Mapping[str, str], known: Sequence[str]) -> list[str]:
     """One line a key that is wrong: place, key, what is wrong, what was found."""
-    known = list(keys())
     found: dict[str, list[str]] = {}
     for detail in error.errors():
         key = _key(detail["loc"], known)
@@ -184,7 +217,10 @@ def _problems(error: ValidationError, where: Mapping[str, str]) -> list[str]:
             shown = repr(detail["input"])
             message += "" if detail["type"] == "value_error" else f", got {shown[:80]}"
         found.setdefault(key, []).append(message)
-    return [f"{_place(key, where)}: {key}: {' or '.join(text)}" for key, text in found.items()]
+    return [
+        ": ".join(filter(None, [_place(key, where), key, " or ".join(text)]))
+        for key, text in found.items()
+    ]
 
 
 def _key(loc: tuple[int | str, ...], known: Sequence[str]) -> str:

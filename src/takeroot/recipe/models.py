@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Task = Literal["classify", "multilabel", "pair", "tag"]
 Preset = Literal["fast", "balanced", "best"]
+Method = Literal[
+    "auto", "tfidf", "probe", "contrastive", "full", "zero_shot",
+    "lora", "adalora", "ia3", "adapter", "prefix", "prompt",
+]  # fmt: skip
 _CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -27,6 +31,12 @@ class DataRecipe(BaseModel):
 
     path: str | None = Field(None, description="Labelled file: csv, tsv, jsonl, parquet or conll.")
     test: str | None = Field(None, description="Labelled file for the final figures only.")
+    unlabelled: str | None = Field(
+        None, description="File of texts without labels, to learn from as well."
+    )
+    labels: dict[str, str | None] | None = Field(
+        None, description="What each label means, by its name; null where the name says it."
+    )
     text: str | None = Field(None, description="Text column; inferred when absent.")
     second: str | None = Field(None, description="Second text column, for task pair.")
     label: str | None = Field(None, description="Label column; inferred when absent.")
@@ -53,13 +63,38 @@ class DataRecipe(BaseModel):
         return self
 
 
+class AdapterRecipe(BaseModel):
+    """Settings of an adapter; each method takes some of them and has its own defaults."""
+
+    model_config = _CLOSED
+
+    rank: int | None = Field(None, ge=1, le=1024, description="Of lora's and adalora's updates.")
+    alpha: float | None = Field(
+        None, gt=0, description="lora's and adalora's updates count alpha / rank times."
+    )
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="Of what enters lora's and adalora's updates, in [0, 1)."
+    )
+    targets: str | None = Field(
+        None, description="Pattern of the modules that lora, adalora and ia3 adapt."
+    )
+    size: int | None = Field(None, ge=1, le=8192, description="Of adapter's bottlenecks.")
+    tokens: int | None = Field(
+        None, ge=1, le=1024, description="Learned by prefix in each layer, by prompt once."
+    )
+
+
 class FitRecipe(BaseModel):
     """How candidates are trained and how long that may take."""
 
     model_config = _CLOSED
 
-    method: Literal["auto", "tfidf", "probe", "full"] = Field(
+    method: Method = Field(
         "auto", description="One candidate only, or auto: the best by validation."
+    )
+    adapter: AdapterRecipe = Field(AdapterRecipe(), description="What an adapter is made like.")
+    freeze: int = Field(
+        0, ge=0, le=96, description="Lowest layers of the encoder left as they are."
     )
     preset: Preset = Field("balanced", description="How much work auto may do.")
     time_limit_s: float | None = Field(None, gt=0, description="Seconds for the whole run.")
@@ -77,11 +112,23 @@ class FitRecipe(BaseModel):
     mask_tokens: float | None = Field(
         None, ge=0, lt=1, description="Share of a text's tokens hidden in training, in [0, 1)."
     )
+    augment: tuple[Literal["swap", "delete", "typo"], ...] = Field(
+        (), strict=False, description="Changed copies of texts to try: swap, delete, typo."
+    )
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="Balanced weighs each class by its inverse frequency."
     )
     patience: int | None = Field(None, ge=1, description="Epochs without gain before stopping.")
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    recompute: bool = Field(
+        False, description="Keep less of each layer in memory, and compute it twice."
+    )
+    checkpoint_s: float | None = Field(
+        60.0, ge=0, description="Seconds between two checkpoints of a training; null for none."
+    )
+    watch: tuple[Literal["mlflow", "tensorboard", "wandb"], ...] = Field(
+        (), strict=False, description="Where curves are drawn while it trains, beside its report."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Of training; auto takes bf16 where the processor computes it."
     )

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from takeroot.search.fit import Run, fit_recipe
+from takeroot.search.fit import Run, fit_recipe, resume
 
-__all__ = ["Run", "fit_recipe"]
+__all__ = ["Run", "fit_recipe", "resume"]

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import save as save_arrays
-from safetensors.torch import save as save_tensors
 
 from takeroot.bundle import BundleWriter, Outputs, Spec, load_predictor
 from takeroot.bundle.abstain import prepare
@@ -31,6 +30,7 @@ from takeroot.search.evidence import Made, bundle_name, evidence_of
 from takeroot.search.finetune import Tuned
 from takeroot.search.material import Material
 from takeroot.search.tfidf import TfidfModel
+from takeroot.search.weights import weight_files
 from takeroot.search.work import Judged, Work
 
 REJECTS = "rejects.csv"  # in the run's folder: rows that could not be used, and why
@@ -61,10 +61,12 @@ def assemble(
     if found.test is not None:
         evidence["metrics"]["test"] = _test(spec, files, made, found.test).to_json()
     evidence["fit"]["seconds"] = round(work.clock.spent(), 1)
-    _write(out / "bundle", spec, files, made, evidence, keep_weights=work.recipe.output.weights)
-    if found.train.rejects:  # last, so that a fit that fails leaves nothing
+    if found.train.rejects:  # before the bundle, with which a run is complete
         write_rejects(found.train, out / REJECTS)
-    return _summary(out / "bundle", evidence)
+    if work.recipe.output.weights and isinstance(made.model, Tuned):
+        files |= weight_files(work, made.model)
+    _write(out / "bundle", spec, files, evidence)
+    return summary_of(out / "bundle", evidence)
 
 
 def _spec(work: Work, found: Material, made: Made) -> Spec:
@@ -177,24 +179,13 @@ def _write(
     folder: Path,
     spec: Spec,
     files: Mapping[str, bytes],
-    made: Made,
     evidence: dict[str, Any],
-    *,
-    keep_weights: bool,
 ) -> None:
     """Write the bundle, and open it once as a user would."""
     with BundleWriter(folder, created=evidence["environment"]["created"]) as writer:
         writer.write_spec(spec)
         for name, data in files.items():
             writer.write_bytes(name, data)
-        if keep_weights and isinstance(made.model, Tuned):
-            state = {
-                name: tensor.contiguous() for name, tensor in made.model.model.state_dict().items()
-            }
-            writer.write_bytes("weights/model.safetensors", save_tensors(state))
-            writer.write_json(
-                "weights/config.json", {"format": 1, "model": evidence["fit"]["model"]}
-            )
         for name, value in evidence.items():
             writer.write_json(f"evidence/{name}.json", value)
         writer.write_bytes("report.html", render_report(evidence).encode())
@@ -202,7 +193,7 @@ def _write(
     load_predictor(folder, threads=1)
 
 
-def _summary(bundle: Path, evidence: dict[str, Any]) -> dict[str, Any]:
+def summary_of(bundle: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
     """What ``fit --json`` prints."""
     fit, parity = evidence["fit"], evidence.get("parity", {})
     return {

@@ -34,12 +34,14 @@ class Made:
         model: The model, trained on ``train``.
         train: Numbers of its training rows.
         rule: When it abstains.
+        held_out: Whether it was judged on rows it had not seen.
     """
 
     best: Candidate
     model: TfidfModel | Tuned
     train: np.ndarray
     rule: Rule
+    held_out: bool = True
 
 
 def evidence_of(
@@ -60,7 +62,7 @@ def evidence_of(
     valid = evaluation_of(work, best.judged, spec, reference)
     tokenizer = work.pretrained.tokenizer if work.pretrained is not None else None
     evidence: dict[str, Any] = {
-        "metrics": {"valid": valid.to_json()},
+        "metrics": {"valid": valid.to_json() if made.held_out else None},
         "fit": {
             "name": bundle_name(work.recipe, found.train.name),
             "task": work.task.name,
@@ -68,11 +70,12 @@ def evidence_of(
             "model": work.recipe.model if best.method != "tfidf" else None,
             "preset": work.recipe.fit.preset,
             "rows_train": len(made.train),
-            "rows_valid": len(best.judged.rows),
+            "rows_valid": len(best.judged.rows) if made.held_out else 0,
             "rows_test": len(found.test.examples) if found.test is not None else 0,
+            "rows_unlabelled": len(work.unlabelled),
             "labels": len(work.task.labels),
             "cross_validated": work.few,
-            "notes": list(found.columns.notes),
+            "notes": [*found.columns.notes, *_events(made)],
         },
         "candidates": [_candidate(each, best) for each in candidates],
         "calibration": best.decision.evidence,
@@ -90,9 +93,17 @@ def evidence_of(
     return evidence
 
 
+def _events(made: Made) -> list[str]:
+    """What was out of the ordinary in the training, a line each."""
+    if not isinstance(made.model, Tuned):
+        return []
+    events = made.model.history.events
+    return [f"training, step {each['step']}: {each['event']}" for each in events]
+
+
 def _out_of_fold(work: Work, best: Candidate) -> np.ndarray | None:
     """Out-of-fold probabilities of all rows, where the candidates were cross-validated."""
-    if len(best.judged.rows) < len(work.rows) or work.task.name not in ("classify", "pair"):
+    if len(best.judged.rows) < work.own or work.task.name not in ("classify", "pair"):
         return None
     spec = draft_spec(work, best.decision)
     answers = answers_of(work, best.judged, spec, {})

@@ -9,19 +9,26 @@ their rows are never seen in training, and leaving them out halves the optimizer
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from takeroot.bundle import Outputs
+from takeroot.models.adapters import Adapter, Attached
+from takeroot.models.adapters.attach import Saved, attach, trained
+from takeroot.models.adapters.places import freeze
+from takeroot.models.adapters.prompt import Prompt
 from takeroot.models.text_model import TextModel
 from takeroot.search import probe as probes
 from takeroot.search.probe import Probe
 from takeroot.search.work import Judged, Part, Work, gather
-from takeroot.tasks import Encoding, Task, encode_examples
-from takeroot.train import History, TrainConfig, train
+from takeroot.tasks import Encoded, Encoding, Task, encode_examples
+from takeroot.train import History, Labelled, Objective, TrainConfig, train
+from takeroot.train.frozen import AboveFrozen, outputs_below
 from takeroot.train.masking import Masking, masking_for
 from takeroot.train.outputs import network_outputs
 
@@ -45,10 +52,11 @@ CONTRASTIVE = 0.5  # weight of the contrastive loss where labels are few
 
 @dataclass(frozen=True)
 class Tuned:
-    """A fine-tuned network and how its training went."""
+    """A fine-tuned network, how its training went, and the adapter it was trained by, if any."""
 
     model: TextModel
     history: History
+    adapter: Saved | None = None
 
 
 def few_labelled(task: Task, rows: int) -> bool:
@@ -56,7 +64,9 @@ def few_labelled(task: Task, rows: int) -> bool:
     return task.name == "classify" and rows < FEW_LABELLED * len(task.labels)
 
 
-def configure(work: Work, dtype: torch.dtype, rows: int) -> TrainConfig:
+def configure(
+    work: Work, dtype: torch.dtype, rows: int, adapter: Adapter | None = None
+) -> TrainConfig:
     """The training settings: the recipe's, and defaults by the number of rows."""
     fit = work.recipe.fit
     few = few_labelled(work.task, rows)
@@ -70,10 +80,11 @@ def configure(work: Work, dtype: torch.dtype, rows: int) -> TrainConfig:
         epochs = min(max(round(FEW_PASSES / rows), FEW_LEAST), FEW_MOST)
     if work.task.name == "tag":
         rate, epochs = TAG_LEARNING_RATE, TAG_EPOCHS
-    rate = fit.learning_rate or rate
+    times = 1.0 if adapter is None else adapter.rate
+    rate = rate if fit.learning_rate is None else fit.learning_rate / times
     return TrainConfig(
         epochs=fit.epochs or epochs,
-        learning_rate=rate,
+        learning_rate=times * rate,
         head_learning_rate=rate if work.task.pooled else 10 * rate,
         batch_size=batch,
         accumulate=fit.accumulate,
@@ -82,13 +93,38 @@ def configure(work: Work, dtype: torch.dtype, rows: int) -> TrainConfig:
         schedule=fit.schedule,
         clip=fit.clip,
         dropout=fit.dropout or 0.0,
-        masking=_masking(work),
-        contrastive=CONTRASTIVE if few else 0.0,
         average=FEW_AVERAGE if few else AVERAGE,
         patience=fit.patience,
         precision=dtype,
+        recompute=fit.recompute,
         seed=fit.seed,
     )
+
+
+def objective_of(work: Work, rows: int) -> Labelled:
+    """What is learnt: the task, with hidden tokens, and texts contrasted where labels are few."""
+    contrastive = CONTRASTIVE if few_labelled(work.task, rows) else 0.0
+    return Labelled(work.task, _masking(work), contrastive)
+
+
+def set_trained(work: Work, model: TextModel, adapter: Adapter | None) -> Attached:
+    """Say which parameters are trained: the adapter's or the layers', but no embedding tables.
+
+    Raises:
+        RecipeError: If adapter or ``fit.freeze`` do not fit the encoder.
+    """
+    lowest = work.recipe.fit.freeze
+    if adapter is None:
+        freeze(model.encoder, lowest)
+        attached = Attached()
+    else:
+        attached = attach(adapter, model.encoder, lowest)
+    embeddings = model.encoder.embeddings
+    assert isinstance(embeddings, nn.Module) and work.pretrained is not None
+    shapes = probes.takes_shapes(work.pretrained, work.task)
+    for name, parameter in embeddings.named_parameters():
+        parameter.requires_grad_(shapes and name.startswith("token_type"))
+    return attached
 
 
 def _masking(work: Work) -> Masking | None:
@@ -100,7 +136,12 @@ def _masking(work: Work) -> Masking | None:
 
 
 def fine_tune(
-    work: Work, probe: Probe | None, part: Part, config: TrainConfig, stage: str
+    work: Work,
+    probe: Probe | None,
+    part: Part,
+    config: TrainConfig,
+    stage: str,
+    adapter: Adapter | None = None,
 ) -> Tuned:
     """A network trained on a part's training rows.
 
@@ -110,6 +151,7 @@ def fine_tune(
         part: Its judged rows decide early stopping, where the recipe asks for it.
         config: How.
         stage: What the progress report calls it.
+        adapter: What is trained in place of the layers, and is merged into them afterwards.
     """
     assert work.pretrained is not None
     torch.manual_seed(config.seed)
@@ -119,17 +161,57 @@ def fine_tune(
         few = few_labelled(work.task, len(part.train))
         start = replace(probe, c=min(probe.c, FEW_C)) if few else probe
         probes.put_head(model, probes.solve_head(work, start, part.train))
-    embeddings = model.encoder.embeddings
-    assert isinstance(embeddings, nn.Module)
-    shapes = probes.takes_shapes(pretrained, work.task)
-    for name, parameter in embeddings.named_parameters():
-        parameter.requires_grad_(shapes and name.startswith("token_type"))
+    attached = set_trained(work, model, adapter)
     rows = encode(work, part.train).rows
     valid = encode(work, part.judge).rows if config.patience is not None else ()
+    objective = replace(objective_of(work, len(part.train)), penalty=attached.penalty)
     history = train(
-        model, work.task, rows, config, valid=valid, progress=work.progress, stage=stage
+        model,
+        *from_frozen(work, model, config, objective, rows, adapter),
+        config,
+        valid=valid,
+        progress=work.progress,
+        stage=stage,
+        after_step=attached.after_step,
+        keep=work.keep,
     )
-    return Tuned(model, history)
+    if adapter is None:
+        return Tuned(model, history)
+    attached.settle()
+    saved = Saved(adapter, work.recipe.fit.freeze, trained(model))
+    attached.merge()
+    return Tuned(model, history, saved)
+
+
+def from_frozen(  # each of them may forbid it
+    work: Work,
+    model: TextModel,
+    config: TrainConfig,
+    objective: Labelled,
+    rows: list[Encoded],
+    adapter: Adapter | None,
+) -> tuple[Objective, Sequence[Any]]:
+    """What is learnt and from which rows: from kept outputs of frozen layers, where that can be."""
+    lowest = work.recipe.fit.freeze
+    if not lowest or config.epochs <= 1:
+        return objective, rows
+    embeddings = model.encoder.embeddings
+    assert isinstance(embeddings, nn.Module)
+    reasons = {
+        "fit.mask_tokens hides other tokens each time (0 hides none)": objective.masking,
+        "fit.dropout drops other values each time": config.dropout,
+        "the shapes of words are learnt below them": any(
+            parameter.requires_grad for parameter in embeddings.parameters()
+        ),
+        "learned words pass through them, too": isinstance(adapter, Prompt),
+    }
+    for reason, forbids in reasons.items():
+        if forbids:
+            work.progress.note(f"the {lowest} frozen layers are run in every epoch: {reason}")
+            return objective, rows
+    work.progress.note(f"the {lowest} frozen layers are run once; every epoch starts from there")
+    kept = outputs_below(model, rows, lowest, config.precision)
+    return AboveFrozen(objective, rows, kept, lowest), range(len(rows))
 
 
 def encode(work: Work, rows: np.ndarray) -> Encoding:
@@ -144,17 +226,22 @@ def outputs_of(work: Work, model: TextModel, rows: np.ndarray) -> Outputs:
 
 
 def judge(
-    work: Work, probe: Probe | None, dtype: torch.dtype, budget_s: float | None, parts: int
+    work: Work,
+    probe: Probe | None,
+    dtype: torch.dtype,
+    budget_s: float | None,
+    parts: int,
+    adapter: Adapter | None = None,
 ) -> tuple[Judged, Tuned]:
     """Train and judge on the first ``parts`` parts; also the last network trained."""
     outputs, tuned = [], None
     chosen = work.parts[:parts]
     for number, part in enumerate(chosen, start=1):
-        config = configure(work, dtype, len(part.train))
+        config = configure(work, dtype, len(part.train), adapter)
         if budget_s is not None:
             config = replace(config, budget_s=budget_s / parts)
         stage = "fine-tuning" if parts == 1 else f"fine-tuning {number}/{parts}"
-        tuned = fine_tune(work, probe, part, config, stage)
+        tuned = fine_tune(work, probe, part, config, stage, adapter)
         outputs.append(outputs_of(work, tuned.model, part.judge))
     assert tuned is not None
     return gather(chosen, outputs), tuned

@@ -7,6 +7,7 @@ against the network, and write the bundle with all evidence.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -16,25 +17,29 @@ from typing import Any
 import numpy as np
 
 from takeroot.data import Table, names_of
-from takeroot.errors import OutOfMemoryError, RecipeError
+from takeroot.errors import OutOfMemoryError
 from takeroot.models.load import Pretrained, load
 from takeroot.recipe import Recipe
-from takeroot.search import finetune, tfidf
+from takeroot.search import augment, finetune, tfidf, zero_shot
 from takeroot.search import material as materials
 from takeroot.search import probe as probes
-from takeroot.search.assemble import assemble
+from takeroot.search.assemble import assemble, summary_of
 from takeroot.search.choose import Candidate, candidate, choose
 from takeroot.search.evidence import Made
 from takeroot.search.learning_curve import learning_curve
 from takeroot.search.material import Material
-from takeroot.search.winner import Tried, retrained, train_winner
+from takeroot.search.methods import METHODS, Tried, check, retrained
+from takeroot.search.plan import methods_of
+from takeroot.search.run_folder import clear, keeping, recipe_of
+from takeroot.search.winner import train_winner
 from takeroot.search.work import EXPORT_S, Clock, Work
+from takeroot.stop import Stop
 from takeroot.tasks import TASKS, Task
 from takeroot.tasks.multilabel import best_macro_f1
 from takeroot.train import Progress, Silent
-from takeroot.train import precision as precisions
+from takeroot.train.memory import ran_out
+from takeroot.train.sinks import flat, watched
 
-BEST_PARTS = 3  # folds that preset best judges fine-tuning on; balanced takes one
 REFIT_SHARE = 0.5  # of the training time, kept for the last training on all rows
 
 
@@ -53,7 +58,7 @@ class Run:
     summary: dict[str, Any]
 
 
-def fit_recipe(
+def fit_recipe(  # noqa: PLR0913  what is optional is named
     recipe: Recipe,
     out: Path,
     *,
@@ -61,6 +66,8 @@ def fit_recipe(
     test: Table | None = None,
     progress: Progress | None = None,
     allow_download: bool = False,
+    resume: bool = False,
+    stop: Stop | None = None,
 ) -> Run:
     """Make a bundle in the folder ``out``.
 
@@ -71,28 +78,81 @@ def fit_recipe(
         test: Test rows, in place of the recipe's file.
         progress: Where to report to.
         allow_download: Whether a model hub may be asked for the encoder.
+        resume: Whether to go on with the run in ``out``, whose recipe this is.
+        stop: Asked to stop, at the next step of a training.
 
     Raises:
         DataError: If the rows cannot be read or learnt from.
         ModelError: If the encoder cannot be used.
         RecipeError: If settings contradict each other or the data.
         OutOfMemoryError: If memory runs out.
+        CheckpointError: If the run in ``out`` was made from other rows, or its states cannot be
+            written.
+        Stopped: If ``stop`` was asked to.
     """
-    show = progress or Silent()
     clock = Clock(recipe.fit.time_limit_s)
+    out = Path(out)
+    check(recipe)  # before anything is read
+    settings = flat(recipe.model_dump(mode="json"))
+    watching = watched(progress or Silent(), recipe.fit.watch, out, settings)
     try:
-        found = materials.gather(recipe, table, test, show)
-        work = _work(recipe, found, show, clock, allow_download)
-        tried = _try(work)
-        best = choose(work, tried.candidates)
-        made = train_winner(work, tried, best)
-        return _finish(work, found, tried, best, made, Path(out))
+        with watching as show:
+            if recipe.fit.method == "zero_shot":
+                found = zero_shot.material(recipe, test, show)
+                work = _work(recipe, found, show, clock, allow_download)
+                made = zero_shot.make(work)
+                return Run(out, out / "bundle", assemble(work, found, (), made, None, out))
+            found = materials.gather(recipe, table, test, show)
+            work = _work(recipe, found, show, clock, allow_download)
+            with keeping(work, found, out, resume=resume, stop=stop) as kept:
+                work = augment.worthwhile(kept)
+                tried = _try(work)
+                best = choose(work, tried.candidates)
+                made = train_winner(work, tried, best)
+                return _finish(work, found, tried, best, made, out)
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "not enough memory" in str(error):
+        if isinstance(error, OutOfMemoryError):
+            raise
+        if ran_out(error):
             raise OutOfMemoryError(
                 "out of memory; try a smaller fit.batch_size or fit.max_tokens"
             ) from error
         raise
+
+
+def resume(
+    out: Path,
+    *,
+    table: Table | None = None,
+    test: Table | None = None,
+    progress: Progress | None = None,
+    allow_download: bool = False,
+    stop: Stop | None = None,
+) -> Run:
+    """Go on with the run in ``out``, to the bundle it would have made in one go; see above.
+
+    A run that is finished is left as it is.
+
+    Raises:
+        CheckpointError: If there is no such run, or it began with other rows.
+    """
+    if (out / "bundle").is_dir():
+        clear(out)
+        evidence = {
+            path.stem: json.loads(path.read_text(encoding="utf-8"))
+            for path in (out / "bundle" / "evidence").glob("*.json")
+        }
+        return Run(out, out / "bundle", summary_of(out / "bundle", evidence))
+    return fit_recipe(
+        recipe_of(out),
+        out,
+        table=table,
+        test=test,
+        progress=progress,
+        allow_download=allow_download,
+        resume=True,
+        stop=stop,
+    )
 
 
 def _work(
@@ -103,14 +163,14 @@ def _work(
     task_name = found.columns.task
     task = _task(recipe, found)
     pretrained, max_tokens = None, materials.LONGEST
-    if recipe.fit.method != "tfidf":
+    if recipe.fit.method not in METHODS or METHODS[recipe.fit.method].encoder:
         pretrained = _encoder(recipe, found, show, allow_download)
     if pretrained is not None:
         max_tokens = materials.tokens_to_read(
             recipe, pretrained.tokenizer, rows, pretrained.max_tokens
         )
     parts = materials.parts_of(recipe, rows, task_name)
-    return Work(recipe, task, rows, parts, pretrained, max_tokens, show, clock)
+    return Work(recipe, task, rows, parts, pretrained, max_tokens, show, clock, found.unlabelled)
 
 
 def _task(recipe: Recipe, found: Material) -> Task:
@@ -161,53 +221,20 @@ def _encoder(
 
 def _try(work: Work) -> Tried:
     """Judge the candidates the recipe allows, cheapest first, while time lasts."""
-    methods = _methods(work)
-    dtype = precisions.choose(work.recipe.fit.precision)
     tried = Tried([])
-    for method in methods:
+    for name in methods_of(work):
+        method = METHODS[name]
         started = time.monotonic()
-        if method == "tfidf":
-            judged = tfidf.judge(work)
-        elif method == "probe":
-            tried.probe, judged = probes.prepare(work, dtype)
-        else:
-            if tried.probe is None and work.task.pooled:
-                tried.probe, _ = probes.prepare(work, dtype)
-            budget = _training_budget(work)
-            if budget is not None and budget < 0 and tried.candidates:
-                work.progress.note(f"{method} was not tried: the time limit leaves no room for it")
-                continue
-            parts = BEST_PARTS if work.recipe.fit.preset == "best" else 1
-            judged, tried.tuned = finetune.judge(work, tried.probe, dtype, budget, parts)
+        budget = _training_budget(work) if method.trained else None
+        if budget is not None and budget < 0 and tried.candidates:
+            work.progress.note(f"{name} was not tried: the time limit leaves no room for it")
+            continue
+        judged = method.judge(work, tried, budget)
         seconds = time.monotonic() - started
-        found = candidate(work, method, seconds, judged)
-        work.progress.note(f"{method}: {work.task.metric} {found.score:.4f} in {seconds:.0f} s")
+        found = candidate(work, name, seconds, judged)
+        work.progress.note(f"{name}: {work.task.metric} {found.score:.4f} in {seconds:.0f} s")
         tried.candidates.append(found)
     return tried
-
-
-def _methods(work: Work) -> list[str]:
-    """The methods to try, cheapest first.
-
-    Raises:
-        RecipeError: If the method asked for does not fit the task or the way of abstaining.
-    """
-    wanted = work.recipe.fit.method
-    away = work.recipe.abstain.method
-    if away in ("mahalanobis", "knn") and (wanted == "tfidf" or work.pretrained is None):
-        raise RecipeError(
-            f"abstain.method: {away!r} compares an encoder's vectors; TF-IDF has none"
-        )
-    if work.task.name == "tag":
-        if wanted not in ("auto", "full"):
-            raise RecipeError(f"fit.method: {wanted!r} does not do task tag; allowed: auto, full")
-        return ["full"]
-    if wanted != "auto":
-        return [wanted]
-    if work.pretrained is None:
-        return ["tfidf"]
-    cheapest = [] if away in ("mahalanobis", "knn") else ["tfidf"]
-    return [*cheapest, "probe"] + (["full"] if work.recipe.fit.preset != "fast" else [])
 
 
 def _training_budget(work: Work) -> float | None:
@@ -222,9 +249,7 @@ def _finish(
     work: Work, found: Material, tried: Tried, best: Candidate, made: Made, out: Path
 ) -> Run:
     """Evidence, export, bundle."""
-    curve = None
-    if best.method != "full" or tried.probe is not None:
-        curve = _curve(work, tried)
+    curve = _curve(work, tried)
     return Run(out, out / "bundle", assemble(work, found, tried.candidates, made, curve, out))
 
 

@@ -24,6 +24,7 @@ from takeroot.data.limits import Limits
 from takeroot.data.split import split
 from takeroot.errors import DataError
 from takeroot.recipe import Recipe
+from takeroot.search import unlabelled
 from takeroot.search.work import FEW_ROWS, Part, cross_validation
 from takeroot.train import Progress
 
@@ -42,11 +43,13 @@ class Material:
         train: The labelled rows.
         test: The rows of the test file, or None.
         labels: Every label of the labelled rows, sorted.
+        unlabelled: Texts without labels that may be learnt from as well.
     """
 
     train: Dataset
     test: Dataset | None
     labels: tuple[str, ...]
+    unlabelled: tuple[Example, ...] = ()
 
     @property
     def columns(self) -> Columns:
@@ -61,17 +64,22 @@ def gather(recipe: Recipe, table: Table | None, test: Table | None, progress: Pr
         DataError: If there are fewer than two classes, a class of the test file is unknown, or a
             file cannot be read.
     """
-    train = _dataset(recipe, _table(recipe, recipe.data.path, table), None, progress)
+    train = dataset_of(recipe, table_of(recipe, recipe.data.path, table), None, progress)
     for note in train.columns.notes:
         progress.note(note)
     held = None
     if test is not None or recipe.data.test is not None:
-        held = _dataset(recipe, _table(recipe, recipe.data.test, test), train.columns, progress)
+        held = dataset_of(recipe, table_of(recipe, recipe.data.test, test), train.columns, progress)
     labels = label_names(train.examples)
     _check_labels(train, labels)
+    _check_meanings(recipe, train, labels)
     if held is not None:
-        _check_test(held, labels)
-    return Material(train, held, labels)
+        check_test(held, labels)
+    more: tuple[Example, ...] = ()
+    if recipe.data.unlabelled is not None:
+        file = table_of(unlabelled.reading(recipe), recipe.data.unlabelled, None)
+        more = unlabelled.usable(recipe, file, train.columns, train.examples, held, progress)
+    return Material(train, held, labels, more)
 
 
 def parts_of(recipe: Recipe, rows: tuple[Example, ...], task: str) -> tuple[Part, ...]:
@@ -132,7 +140,7 @@ def report_of(
     )
 
 
-def _table(recipe: Recipe, path: str | None, table: Table | None) -> Table:
+def table_of(recipe: Recipe, path: str | None, table: Table | None) -> Table:
     """The given table, or the file's."""
     if table is not None:
         return table
@@ -148,7 +156,7 @@ def _table(recipe: Recipe, path: str | None, table: Table | None) -> Table:
     return read(path, encoding=data.encoding, limits=limits, header=data.header, format=data.format)
 
 
-def _dataset(recipe: Recipe, table: Table, known: Columns | None, progress: Progress) -> Dataset:
+def dataset_of(recipe: Recipe, table: Table, known: Columns | None, progress: Progress) -> Dataset:
     """The usable rows of a table, by the recipe's columns or the training file's."""
     data = recipe.data
     columns = infer(
@@ -183,13 +191,27 @@ def _check_labels(train: Dataset, labels: tuple[str, ...]) -> None:
         )
 
 
-def _check_test(test: Dataset, labels: tuple[str, ...]) -> None:
+def _check_meanings(recipe: Recipe, train: Dataset, labels: tuple[str, ...]) -> None:
+    """Refuse what is said of a label that no row has."""
+    for name in recipe.data.labels or {}:
+        if name not in labels:
+            raise DataError(
+                f"data.labels: {name!r} is no label of {train.name}; labels are: {listed(labels)}"
+            )
+
+
+def listed(labels: tuple[str, ...]) -> str:
+    """The first labels, as an error shows them."""
+    return ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
+
+
+def check_test(test: Dataset, labels: tuple[str, ...]) -> None:
     """Refuse test rows whose label no training row has."""
     known = set(labels)
     for example in test.examples:
         for name in names_of(example):
             if name not in known:
-                shown = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
                 raise DataError(
-                    f"{example.source}: label {name!r} is in no training row; known: {shown}"
+                    f"{example.source}: label {name!r} is in no training row; "
+                    f"known: {listed(labels)}"
                 )

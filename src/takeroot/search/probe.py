@@ -1,8 +1,8 @@
 """The frozen encoder with a solved head: seconds of work, and the start of fine-tuning.
 
 With few labels the label names are training rows, too ("card_arrival" is read as the text "card
-arrival"), if cross-validation finds that they help: a name is what a person would go by. The
-penalty C is chosen by the same judged rows.
+arrival", or as what the recipe says it means), if cross-validation finds that they help: a name is
+what a person would go by. The penalty C is chosen by the same judged rows.
 """
 
 from __future__ import annotations
@@ -82,10 +82,8 @@ def prepare(work: Work, dtype: torch.dtype) -> tuple[Probe, Judged]:
     """Embed all rows, choose penalty and use of the label names, and judge that choice."""
     vectors = vectors_of(work, work.rows, dtype)
     names = None
-    if work.task.name != "multilabel" and len(work.rows) <= NAMED_ROWS * len(work.task.labels):
-        spoken = [Example(spoken_name(label), label) for label in work.task.labels]
-        if work.task.name == "classify":
-            names = vectors_of(work, spoken, dtype)
+    if work.task.name == "classify" and len(work.rows) <= NAMED_ROWS * len(work.task.labels):
+        names = vectors_of(work, named(work), dtype)
     penalties = PENALTIES if len(work.rows) <= MANY_ROWS else PENALTIES_OF_MANY
     uses = [None] if names is None else [None, names]
     tried = [Probe(vectors, used, c) for used in uses for c in penalties]
@@ -134,6 +132,12 @@ def put_head(model: TextModel, head: Linear) -> None:
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(head.weights.T.copy()))
         layer.bias.copy_(torch.from_numpy(head.intercept))
+
+
+def named(work: Work) -> list[Example]:
+    """The labels as rows: what each is called, or where the recipe says so, what it means."""
+    means = work.recipe.data.labels or {}
+    return [Example(means.get(label) or spoken_name(label), label) for label in work.task.labels]
 
 
 def spoken_name(label: str) -> str:

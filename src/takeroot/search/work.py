@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,6 +18,7 @@ from takeroot.models.load import Pretrained
 from takeroot.recipe import Recipe
 from takeroot.tasks import Task
 from takeroot.train import Progress
+from takeroot.train.checkpoints import Checkpoints
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,10 +35,12 @@ class Clock:
     Args:
         limit_s: Seconds for the whole run, or None.
         started: ``time.monotonic()`` at its start.
+        recall: Gives the reading of an earlier process in place of a new one, where there is one.
     """
 
     limit_s: float | None
     started: float = field(default_factory=time.monotonic)
+    recall: Callable[[Callable[[], float]], float] = lambda read: read()
 
     def spent(self) -> float:
         """Seconds since the start."""
@@ -45,7 +48,8 @@ class Clock:
 
     def left(self, reserve_s: float = 0.0) -> float | None:
         """Seconds left when ``reserve_s`` are kept for later; None without a limit."""
-        return None if self.limit_s is None else self.limit_s - self.spent() - reserve_s
+        limit_s = self.limit_s
+        return None if limit_s is None else self.recall(lambda: limit_s - self.spent() - reserve_s)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,11 @@ class Work:
         max_tokens: What the encoder reads of a text.
         progress: Where to report to.
         clock: The time limit.
+        unlabelled: Texts without labels that may be learnt from as well.
+        copies: How many rows, the last ones, are changed copies: trained on, never judged.
+        keep: Where the states of its trainings are kept.
+        measured: Called with a name and what measures it; what an earlier process of the run has
+            measured is not measured again.
     """
 
     recipe: Recipe
@@ -79,11 +88,20 @@ class Work:
     max_tokens: int
     progress: Progress
     clock: Clock
+    unlabelled: tuple[Example, ...] = ()
+    copies: int = 0
+    keep: Checkpoints | None = None
+    measured: Callable[[str, Callable[[], Any]], Any] = lambda name, measure: measure()
 
     @property
     def few(self) -> bool:
         """Whether rows are so few that every one of them is judged, and each counts in training."""
-        return sum(len(part.judge) for part in self.parts) == len(self.rows)
+        return sum(len(part.judge) for part in self.parts) == self.own
+
+    @property
+    def own(self) -> int:
+        """How many rows are no copies; they come first."""
+        return len(self.rows) - self.copies
 
     def pick(self, numbers: Sequence[int] | np.ndarray) -> list[Example]:
         """Some of the rows."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from takeroot.train.loop import History, TrainConfig, train
+from takeroot.train.config import History, TrainConfig
+from takeroot.train.loop import train
+from takeroot.train.objective import Labelled, Objective
 from takeroot.train.progress import Progress, Silent
 
-__all__ = ["History", "Progress", "Silent", "TrainConfig", "train"]
+__all__ = ["History", "Labelled", "Objective", "Progress", "Silent", "TrainConfig", "train"]

@@ -52,6 +52,15 @@ class Average:
             if own:
                 self._put(own)
 
+    def values(self) -> list[Tensor]:
+        """The average of each parameter; none where there is no average."""
+        return self._values or []
+
+    def restore(self, values: Sequence[Tensor]) -> None:
+        """Go on from what ``values`` gave."""
+        for own, value in zip(self._values or [], values, strict=True):
+            own.copy_(value)
+
     def _put(self, values: list[Tensor]) -> None:
         with torch.no_grad():
             torch._foreach_copy_(self._parameters, values)

@@ -8,11 +8,13 @@ from torch import nn
 def set_dropout(model: nn.Module, probability: float) -> None:
     """Drop hidden units with ``probability``, and attention weights never.
 
+    A layer marked with ``own_probability``, as an adapter's is, stays as it was made.
+
     NOTE: a self-attention layer of transformers reads the probability for its weights off a
     dropout layer of its own; it is known by the query layer beside it.
     """
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.Dropout) and not getattr(module, "own_probability", False):
             module.p = probability
     for module in model.modules():
         own = getattr(module, "dropout", None)

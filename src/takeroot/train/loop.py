@@ -5,151 +5,127 @@ gradient clipping and accumulation, and a moving average of the weights as the r
 
 Where the time budget is short, the whole schedule is shortened after the first steps have been
 timed, rather than cut off: a decayed learning rate is worth more than the last epoch.
+
+With ``keep``, the state is kept now and then, and a training that was cut off, at whatever moment,
+goes on to the very same weights.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from takeroot.errors import DataError, ModelError
-from takeroot.models.text_model import TextModel
-from takeroot.tasks import Encoded, Task
+from takeroot.train import state
 from takeroot.train.average import Average
-from takeroot.train.batches import collate, shuffled
-from takeroot.train.contrastive import contrastive_loss
+from takeroot.train.batches import shuffled
+from takeroot.train.checkpoint import Snapshot
+from takeroot.train.checkpoints import Checkpoints, Stage
+from takeroot.train.config import History, TrainConfig
 from takeroot.train.dropout import set_dropout
-from takeroot.train.embed import predict
-from takeroot.train.masking import Masking
-from takeroot.train.precision import autocast
+from takeroot.train.gradient import Gradient
+from takeroot.train.objective import Objective
+from takeroot.train.optimizer import adamw
 from takeroot.train.progress import Progress, Silent
+from takeroot.train.recompute import recomputing
 from takeroot.train.schedule import rate
+from takeroot.train.state import Position
 
 TIMED_STEPS = 8  # steps timed before the schedule is fitted to the budget
 REPORT_EVERY = 10  # steps between two progress reports
-MOST_TOKENS = 2048  # padded tokens computed at once: what memory grows with
 MOST_BAD = 3  # steps in a row whose loss or gradient is not finite
+STATES = 5  # what a state holds a weight: it, two of AdamW's, the average, and the best so far
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """How to train.
+class _Around:
+    """What surrounds a training: who watches it, takes part in it, and keeps its states."""
 
-    Args:
-        epochs: Passes over the rows; fractions are allowed.
-        learning_rate: Highest rate of the encoder.
-        head_learning_rate: Highest rate of the head.
-        batch_size: Rows a step.
-        accumulate: Batches whose gradients are summed before a step.
-        weight_decay: AdamW's.
-        warmup_share: Share of all steps over which the rate rises from 0.
-        schedule: ``linear`` or ``cosine`` decay to 0.
-        clip: Largest norm of the gradient.
-        dropout: Probability of dropping a hidden unit.
-        masking: Tokens hidden at random, or None.
-        average: Decay of the weights' moving average a step, 0 for none.
-        contrastive: Weight of the supervised contrastive loss beside the task's own; 0 for tasks
-            that give a row any number of labels.
-        patience: Epochs without a better validation score before stopping, 1 or more; None for
-            never.
-        precision: Format of the matrix products.
-        budget_s: Seconds the training may take, or None.
-        seed: Of data order, dropout and masking.
-    """
-
-    epochs: float = 3.0
-    learning_rate: float = 1e-4
-    head_learning_rate: float = 1e-4
-    batch_size: int = 32
-    accumulate: int = 1
-    weight_decay: float = 0.01
-    warmup_share: float = 0.1
-    schedule: str = "linear"
-    clip: float = 1.0
-    dropout: float = 0.0
-    masking: Masking | None = None
-    average: float = 0.99
-    contrastive: float = 0.0
-    patience: int | None = None
-    precision: torch.dtype = torch.float32
-    budget_s: float | None = None
-    seed: int = 0
+    progress: Progress
+    stage: str
+    after_step: Callable[[int, int], None] | None
+    kept: Stage | None
 
 
-@dataclass
-class History:
-    """What happened: one row a report and one an epoch, as the report draws them."""
-
-    steps: list[dict[str, float]] = field(default_factory=list)
-    epochs: list[dict[str, float]] = field(default_factory=list)
-
-
-def train(
-    model: TextModel,
-    task: Task,
-    rows: Sequence[Encoded],
+def train(  # noqa: PLR0913  what is optional is named
+    model: nn.Module,
+    objective: Objective,
+    rows: Sequence[Any],
     config: TrainConfig,
     *,
-    valid: Sequence[Encoded] = (),
+    valid: Sequence[Any] = (),
     progress: Progress | None = None,
     stage: str = "training",
+    after_step: Callable[[int, int], None] | None = None,
+    keep: Checkpoints | None = None,
 ) -> History:
     """Train ``model`` in place; its weights are then the best (early stopping) or the averaged.
 
     Args:
-        model: The network; parameters with ``requires_grad`` are trained.
-        task: Gives loss and score.
-        rows: Training rows.
+        model: The network; parameters with ``requires_grad`` are trained, those of its ``head`` at
+            a rate of their own.
+        objective: Gives loss and score.
+        rows: Training rows, as the objective takes them.
         config: How.
         valid: Rows that are scored after each epoch and decide early stopping.
         progress: Where to report to.
         stage: What the report calls this training.
+        after_step: Called with the number of steps so far and that of all (which a time budget may
+            lower) after each one whose loss and gradient were finite, while the gradients are
+            still there. What it remembers must be in the model's buffers, or follow from them.
+        keep: Where states are kept, and one that is there already is gone on from.
 
     Raises:
         DataError: If there are no rows.
         ModelError: If the loss is not finite three times in a row.
+        OutOfMemoryError: If memory is too short for even small parts of a batch.
+        CheckpointError: If a state cannot be kept, or the kept one is of another training.
+        DiskFullError: If the disk is too full for states.
+        Stopped: If ``keep`` was asked to stop; the state is kept.
     """
     if not rows:
         raise DataError(f"{stage}: there are no training rows")
+    kept = None if keep is None else keep.stage(stage)
+    around = _Around(progress or Silent(), stage, after_step, kept)
     with torch.random.fork_rng(devices=[]):  # its seed is nobody else's
         torch.manual_seed(config.seed)
-        run = _Run(model, task, rows, config, progress or Silent(), stage)
-        best = _epochs(run, valid)
-    if best is None:
-        run.average.keep()
-    else:
-        model.load_state_dict(best)
+        run = _Run(model, objective, rows, config, around)
+        with nullcontext() if keep is None else keep.stop.awaited():
+            if not run.go_on():
+                with recomputing(model, config.recompute):
+                    _epochs(run, valid)
+                run.settle()
     model.eval()
     return run.history
 
 
-def _epochs(run: _Run, valid: Sequence[Encoded]) -> dict[str, Tensor] | None:
-    """Train to the end of the schedule or of patience; the best weights, with patience only."""
-    best_score, best, since = -1.0, None, 0
-    patience = run.config.patience if valid else None
-    while run.done < run.total:
+def _epochs(run: _Run, valid: Sequence[Any]) -> None:
+    """Train to the end of the schedule or of patience."""
+    at, patience = run.at, run.config.patience if valid else None
+    while at.epoch is not None or at.done < at.total:
         figures = run.epoch()
-        record = {"epoch": run.done / run.steps_an_epoch, **figures}
+        record = {"epoch": at.done / run.steps_an_epoch, **figures}
+        if valid:
+            with run.average.swapped():
+                score = record[run.objective.metric] = run.score(valid)
+                at.since = 0 if score > at.best_score else at.since + 1
+                if patience is not None and score > at.best_score:
+                    run.best = state.copies(state.changing(run.model))
+            at.best_score = max(at.best_score, score)
         run.history.epochs.append(record)
-        if not valid:
-            continue
-        with run.average.swapped():
-            score = record[run.task.metric] = run.score(valid)
-            since = 0 if score > best_score else since + 1
-            if patience is not None and score > best_score:
-                best = copy.deepcopy(run.model.state_dict())
-        best_score = max(best_score, score)
-        if patience is not None and since >= patience:
+        run.log({"step": at.done, **record})
+        if patience is not None and at.since >= patience:
             break
-        run.fit_budget()
-    return best
+        if valid:
+            run.fit_budget()
 
 
 class _Run:
@@ -157,143 +133,192 @@ class _Run:
 
     def __init__(
         self,
-        model: TextModel,
-        task: Task,
-        rows: Sequence[Encoded],
+        model: nn.Module,
+        objective: Objective,
+        rows: Sequence[Any],
         config: TrainConfig,
-        progress: Progress,
-        stage: str,
+        around: _Around,
     ) -> None:
-        self.model, self.task, self.rows, self.config = model, task, rows, config
-        self.progress, self.stage = progress, stage
+        self.model, self.objective, self.rows, self.config = model, objective, rows, config
+        self.around = around
         self.history = History()
         self.random = np.random.default_rng(config.seed)
         set_dropout(model, config.dropout)
         self.trained = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = _optimizer(model, config)
+        self.optimizer = adamw(model, config)
         self.average = Average(self.trained, config.average)
-        self.lengths = np.array([len(row.ids) for row in rows])
+        self.best: dict[str, Tensor] = {}
+        self.lengths = objective.lengths(rows)
+        self.gradient = Gradient(model, objective, rows, self.lengths, config.precision)
         batches = math.ceil(len(rows) / config.batch_size)
         self.steps_an_epoch = math.ceil(batches / config.accumulate)
-        self.total = max(1, round(self.steps_an_epoch * config.epochs))
-        self.done = 0
-        self.bad = 0
+        self.at = Position(max(1, round(self.steps_an_epoch * config.epochs)))
         self.started = time.monotonic()
 
     def epoch(self) -> dict[str, float]:
-        """Train over all rows once, or up to the last step; the mean loss as a figure."""
+        """Train to the end of the epoch, or up to the last step; the mean loss as a figure."""
         self.model.train()
-        losses: list[float] = []
+        at = self.at
+        if at.epoch is None:  # or else an earlier process has begun it
+            at.epoch, at.batch, at.losses = dict(self.random.bit_generator.state), 0, []
+        self.random.bit_generator.state = at.epoch
         batches = shuffled(self.lengths, self.config.batch_size, self.random)
-        for start in range(0, len(batches), self.config.accumulate):
-            if self.done >= self.total:
+        for start in range(at.batch, len(batches), self.config.accumulate):
+            if at.done >= at.total:
                 break
-            share = rate(self.done, self.total, self.config.warmup_share, self.config.schedule)
-            losses.append(self.step(batches[start : start + self.config.accumulate], share))
-            if self.done == TIMED_STEPS:
+            share = rate(at.done, at.total, self.config.warmup_share, self.config.schedule)
+            at.losses.append(self.step(batches[start : start + self.config.accumulate], share))
+            at.batch = start + self.config.accumulate
+            if at.done == TIMED_STEPS:
                 self.fit_budget()
-            self._report(losses, share)
-        return _loss_figure(losses)
+            self._report(share)
+            if self.around.kept is not None:
+                self.around.kept.offer(at.done, self.snapshot)
+        at.epoch = None
+        return _loss_figure(at.losses)
 
     def step(self, batches: list[np.ndarray], share: float) -> float:
         """One optimizer step over the given batches at a share of the highest rate; the loss."""
-        each = [[self.rows[k] for k in part] for numbers in batches for part in self._cut(numbers)]
-        sizes = [self._decisions(rows) for rows in each]
-        total = 0.0
-        for rows, size in zip(each, sizes, strict=True):
-            loss = self._loss(rows) * (size / max(sum(sizes), 1))
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
+        self.at.done += 1
+        at_once = self.gradient.most_tokens
+        loss = self.gradient.add(batches)
+        if self.gradient.most_tokens < at_once:
+            self._happened(
+                f"memory ran out; from here on {self.gradient.most_tokens} tokens are computed at "
+                "once, and the batch is as large as before"
+            )
         norm = nn.utils.clip_grad_norm_(self.trained, self.config.clip)
-        if math.isfinite(total) and bool(torch.isfinite(norm)):
-            self.bad = 0
+        if math.isfinite(loss) and bool(torch.isfinite(norm)):
+            self.at.bad = 0
             for group in self.optimizer.param_groups:
                 group["lr"] = group["highest"] * share
             self.optimizer.step()
-            self.average.update(self.done)
+            if self.around.after_step is not None:
+                self.around.after_step(self.at.done, self.at.total)
+            self.average.update(self.at.done - 1)
         else:
-            self.bad += 1
-            if self.bad == MOST_BAD:
-                raise ModelError(
-                    f"{self.stage}: loss or gradient was not finite three times in a row at step "
-                    f"{self.done}; try a lower fit.learning_rate than {self.config.learning_rate}"
-                )
+            self._leave_out("gradient" if math.isfinite(loss) else "loss")
         self.optimizer.zero_grad(set_to_none=True)
-        self.done += 1
-        return total
-
-    def _cut(self, numbers: np.ndarray) -> list[np.ndarray]:
-        """A batch in parts of at most ``MOST_TOKENS``; whole where its rows are contrasted.
-
-        The parts' gradients add up to the batch's.
-        """
-        if self.config.contrastive:
-            return [numbers]
-        tokens = int(self.lengths[numbers].max()) * len(numbers)
-        return np.array_split(numbers, min(math.ceil(tokens / MOST_TOKENS), len(numbers)))
-
-    def score(self, rows: Sequence[Encoded]) -> float:
-        """The task's metric on some rows."""
-        logits, _ = predict(self.model, rows, dtype=self.config.precision)
-        return self.task.score(logits, rows)
-
-    def _decisions(self, rows: list[Encoded]) -> int:
-        """What the task's loss of some rows is the mean over: rows, or for tag words."""
-        return len(rows) if self.task.pooled else sum(len(row.words) for row in rows)
-
-    def _loss(self, rows: list[Encoded]) -> Tensor:
-        """The task's loss of some rows, with the contrastive one where it is asked for."""
-        batch = collate(rows)
-        masking = self.config.masking
-        ids = batch.ids if masking is None else masking.hide(batch.ids)
-        with autocast(self.config.precision):
-            vectors = self.model.embed(ids, batch.mask, batch.types)
-        loss = self.task.loss(self.model.head(vectors), rows)
-        if self.config.contrastive:
-            labels = torch.tensor([row.target for row in rows])
-            loss = loss + self.config.contrastive * contrastive_loss(vectors, labels)
         return loss
+
+    def _leave_out(self, what: str) -> None:
+        """Count a step that was not taken.
+
+        Raises:
+            ModelError: If it is the third in a row.
+        """
+        self.at.bad += 1
+        self._happened(f"the {what} was not finite; the step was left out")
+        if self.at.bad == MOST_BAD:
+            raise ModelError(
+                f"{self.around.stage}: the {what} was not finite three times in a row at step "
+                f"{self.at.done}; try a lower fit.learning_rate than {self.config.learning_rate}"
+            )
+
+    def _happened(self, event: str) -> None:
+        """Record and tell what is out of the ordinary."""
+        self.history.events.append({"step": self.at.done, "event": event})
+        self.around.progress.note(f"{self.around.stage}, step {self.at.done}: {event}")
+
+    def score(self, rows: Sequence[Any]) -> float:
+        """The objective's metric on some rows."""
+        return self.objective.score(self.model, rows, self.config.precision)
 
     def fit_budget(self) -> None:
         """Shorten the schedule to what the time budget allows at the pace so far."""
         if self.config.budget_s is None:
             return
-        each = (time.monotonic() - self.started) / self.done
-        affordable = max(int(self.config.budget_s / each), self.done)
-        if affordable < self.total:
-            self.progress.note(
-                f"{self.stage}: {self.total} steps would take {self.total * each:.0f} s; the time "
-                f"limit leaves {self.config.budget_s:.0f} s, so {affordable} steps"
+        at, each = self.at, (time.monotonic() - self.started) / self.at.done
+        affordable = max(int(self.config.budget_s / each), at.done)
+        if affordable < at.total:
+            self.around.progress.note(
+                f"{self.around.stage}: {at.total} steps would take {at.total * each:.0f} s; the "
+                f"time limit leaves {self.config.budget_s:.0f} s, so {affordable} steps"
             )
-            self.total = affordable
+            at.total = affordable
 
-    def _report(self, losses: list[float], share: float) -> None:
+    def _report(self, share: float) -> None:
         """Tell how it goes, every few steps and after the last."""
-        if self.done % REPORT_EVERY == 0 or self.done == self.total:
-            figures = _loss_figure(losses[-REPORT_EVERY:])
-            pace = {"step": float(self.done), "lr": share * self.config.learning_rate}
-            self.history.steps.append(pace | figures)
-            self.progress.step(self.stage, self.done, self.total, figures)
+        at, rate = self.at, share * self.config.learning_rate
+        self.log({"step": at.done, "total": at.total, "loss": at.losses[-1], "lr": rate})
+        if at.done % REPORT_EVERY == 0 or at.done == at.total:
+            figures = _loss_figure(at.losses[-REPORT_EVERY:])
+            self.history.steps.append({"step": float(at.done), "lr": rate} | figures)
+            self.around.progress.step(self.around.stage, at.done, at.total, figures)
+
+    def log(self, figures: dict[str, float]) -> None:
+        """List figures for whoever watches."""
+        if self.around.kept is not None and self.around.kept.log is not None:
+            self.around.kept.log.add(figures)
+
+    def go_on(self) -> bool:
+        """Take up the newest state; whether it is of a training that is over."""
+        kept = self.around.kept
+        if kept is None:
+            return False
+        found = kept.newest()
+        if found is None:
+            kept.check_space(STATES * sum(p.nbytes for p in self.trained))
+        else:
+            state.check_identity(found.values["identity"], self._identity(), self.around.stage)
+            self._restore(found)
+        if kept.log is not None:
+            kept.log.rewind(self.at.done)
+        return found is not None and found.values["over"]
+
+    def settle(self) -> None:
+        """Give the model its final weights."""
+        if self.best:
+            state.put(state.changing(self.model), self.best)
+        else:
+            self.average.keep()
+        if self.around.kept is not None:
+            self.around.kept.finish(lambda: self._snapshot(over=True))
+
+    def snapshot(self) -> Snapshot:
+        """All that is needed to go on from here."""
+        return self._snapshot(over=False)
+
+    def _snapshot(self, over: bool) -> Snapshot:
+        """The state; the model alone where the training is over."""
+        self.at.elapsed_s = time.monotonic() - self.started
+        values = {
+            "over": over,
+            "identity": self._identity(),
+            "position": self.at.to_json(),
+            "parts": [self.gradient.most_tokens, self.gradient.halvings],
+            "history": asdict(self.history),
+            "random": state.random_state(),
+        }
+        tensors = {"model": state.changing(self.model)}
+        if not over:
+            averages = self.average.values()
+            tensors["optimizer"] = state.optimizer_tensors(self.model, self.optimizer)
+            tensors["average"] = {str(place): value for place, value in enumerate(averages)}
+            tensors["best"] = self.best
+        return Snapshot(values, tensors)
+
+    def _restore(self, found: Snapshot) -> None:
+        """Become what a snapshot holds."""
+        values, tensors = found.values, found.tensors
+        self.at = Position.from_json(values["position"])
+        self.started = time.monotonic() - self.at.elapsed_s
+        self.gradient.most_tokens, self.gradient.halvings = values["parts"]
+        self.history = History(**values["history"])
+        state.put(state.changing(self.model), tensors["model"])
+        if not values["over"]:
+            state.put_optimizer(self.model, self.optimizer, tensors["optimizer"])
+            averages = tensors["average"]
+            self.average.restore([averages[str(place)] for place in range(len(averages))])
+            self.best = dict(tensors["best"])
+        state.put_random_state(values["random"])
+
+    def _identity(self) -> dict[str, str]:
+        """What tells this training from others."""
+        return state.identity(self.model, self.lengths, self.config, self.objective.metric)
 
 
 def _loss_figure(losses: list[float]) -> dict[str, float]:
     """The mean loss by its name; nothing where none was finite, as JSON has no such number."""
     finite = [loss for loss in losses if math.isfinite(loss)]
     return {"loss": float(np.mean(finite))} if finite else {}
-
-
-def _optimizer(model: TextModel, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW with no decay on biases and norms, and the head at a rate of its own."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            rate = config.head_learning_rate if name.startswith("head.") else config.learning_rate
-            decay = config.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((rate, decay), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": parameters, "lr": rate, "highest": rate, "weight_decay": decay}
-            for (rate, decay), parameters in groups.items()
-        ],
-        fused=True,
-    )

@@ -12,6 +12,7 @@ from takeroot.errors import RecipeError
 
 GAIN = 1.2  # bf16 rounds; below this gain it is not worth it
 ROUNDS = 20
+FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def choose(wanted: str = "auto") -> torch.dtype:
@@ -23,12 +24,16 @@ def choose(wanted: str = "auto") -> torch.dtype:
     Raises:
         RecipeError: If ``wanted`` is none of these.
     """
-    formats = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    if wanted in formats:
-        return formats[wanted]
+    if wanted in FORMATS:
+        return FORMATS[wanted]
     if wanted != "auto":
         raise RecipeError(f"fit.precision: {wanted!r} is not one of: auto, fp32, bf16")
     return torch.bfloat16 if bf16_speedup() >= GAIN else torch.float32
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """What a recipe calls a number format."""
+    return next(name for name, each in FORMATS.items() if each == dtype)
 
 
 @cache

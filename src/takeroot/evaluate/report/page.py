@@ -44,17 +44,26 @@ def render_report(evidence: dict[str, Any]) -> str:
     """
     shown = {name: found for name, each in SECTIONS.items() if (found := each(evidence))}
     links = [el("li", el("a", name, href=f"#{name.lower()}")) for name in shown]
+    sections = el("nav", el("ul", *links), aria_label="Sections") if links else None
+    name = block(evidence, "fit").get("name")
+    title = f"{clean(str(name))} · takeroot report" if name else "takeroot report"
+    return document(title, _when(evidence), overview(evidence), sections, *shown.values())
+
+
+def document(title: str, when: Html | None, *main: Html | None) -> str:
+    """One HTML document in the house's style around what it is about.
+
+    Args:
+        title: Of the window.
+        when: What stands at the upper edge, such as the day.
+        main: The parts, from top to bottom.
+    """
     body = el(
         "body",
         el(
             "div",
-            el("header", el("span", "takeroot 落地生根", cls="mark"), _when(evidence), cls="top"),
-            el(
-                "main",
-                overview(evidence),
-                el("nav", el("ul", *links), aria_label="Sections") if links else None,
-                *shown.values(),
-            ),
+            el("header", el("span", "takeroot 落地生根", cls="mark"), when, cls="top"),
+            el("main", *main),
             el(
                 "footer",
                 "Made by takeroot. This page is one file: it loads nothing from anywhere, "
@@ -63,18 +72,17 @@ def render_report(evidence: dict[str, Any]) -> str:
             cls="page",
         ),
     )
-    page = el("html", _head(evidence), body, lang="en")
+    page = el("html", _head(title), body, lang="en")
     return f"<!doctype html>\n{page.markup}\n"
 
 
-def _head(evidence: dict[str, Any]) -> Html:
+def _head(title: str) -> Html:
     """Title, policy and style."""
     digest = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    name = block(evidence, "fit").get("name")
     return el(
         "head",
         el("meta", charset="utf-8"),
@@ -83,7 +91,7 @@ def _head(evidence: dict[str, Any]) -> Html:
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="referrer", content="no-referrer"),
         el("link", rel="icon", href="data:,"),
-        el("title", f"{clean(str(name))} · takeroot report" if name else "takeroot report"),
+        el("title", title),
         Html(f"<style>{CSS}</style>"),
     )
 

@@ -34,7 +34,16 @@ METRICS: dict[str, tuple[str, str]] = {  # in the order of the report's table
 METHODS = {
     "tfidf": "Word and letter statistics",
     "probe": "Pretrained encoder, new last layer",
+    "contrastive": "Pretrained encoder, all of it trained, like texts drawn together",
     "full": "Pretrained encoder, all of it trained",
+    "lora": "Pretrained encoder, low-rank updates trained",
+    "adalora": "Pretrained encoder, low-rank updates of shared-out rank trained",
+    "ia3": "Pretrained encoder, factors of its channels trained",
+    "adapter": "Pretrained encoder, small networks inside it trained",
+    "prefix": "Pretrained encoder, keys and values in each layer trained",
+    "prompt": "Pretrained encoder, words before each text trained",
+    "self_training": "Trained on its own guesses as well",
+    "zero_shot": "Pretrained encoder, label names alone",
 }
 
 SCOPE = {

@@ -1,0 +1,41 @@
+"""SIGTERM and Ctrl-C during a fit: its state is kept, and then it ends."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from takeroot.stop import Stop
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Signals(Stop):
+    """A wish to stop that signals set; the last of them is remembered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = 0
+
+    def take(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal; the second does not wait for the next step."""
+        self.last = number
+        self.ask()
+
+
+@contextmanager
+def stoppable() -> Iterator[Signals]:
+    """Inside the block the signals ask to stop; one that the caller has ignored stays ignored."""
+    stop = Signals()
+    before = {
+        number: signal.signal(number, stop.take)
+        for number in SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,85 @@
+"""What a bundle keeps to train further: a network's weights, or those of an adapter alone.
+
+``weights/config.json`` names the pretrained model. With ``weights/model.safetensors`` beside it,
+all of the network is there. With ``weights/adapter.safetensors``, only what was trained is: the
+adapter and the head, to be put on that model, whose weights' SHA-256 the file holds; so any number
+of adapters share one base.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from typing import Any
+
+from safetensors.torch import load, save
+
+from takeroot.bundle import Bundle
+from takeroot.bundle.manifest import canonical
+from takeroot.errors import ModelError
+from takeroot.models.adapters.attach import attach, chosen, fingerprint, put
+from takeroot.models.load import Pretrained
+from takeroot.models.text_model import TextModel
+from takeroot.search import probe as probes
+from takeroot.search.finetune import Tuned
+from takeroot.search.work import Work
+from takeroot.tasks import TASKS
+
+WHOLE, ADAPTER, CONFIG = (
+    f"weights/{name}" for name in ("model.safetensors", "adapter.safetensors", "config.json")
+)
+
+
+def weight_files(work: Work, tuned: Tuned) -> dict[str, bytes]:
+    """The files of ``weights/``, by their names in the bundle."""
+    assert work.pretrained is not None
+    config: dict[str, Any] = {"format": 1, "model": work.recipe.model}
+    if tuned.adapter is None:
+        state = {name: each.contiguous() for name, each in tuned.model.state_dict().items()}
+        return {WHOLE: save(state), CONFIG: canonical(config)}
+    config |= {
+        "base_sha256": fingerprint(work.pretrained.encoder),
+        "adapter": tuned.adapter.config(),
+    }
+    return {ADAPTER: save(dict(tuned.adapter.tensors)), CONFIG: canonical(config)}
+
+
+def load_network(bundle: Bundle, pretrained: Pretrained) -> TextModel:
+    """The network a bundle was made from, with its adapter merged.
+
+    Args:
+        bundle: With ``weights/``.
+        pretrained: What ``weights/config.json`` names; it is copied, not changed.
+
+    Raises:
+        ModelError: If the bundle has no weights, or they belong on another model.
+    """
+    if CONFIG not in bundle.files:
+        raise ModelError(f"{bundle.path}: has no weights/; it was made with output.weights: false")
+    config = json.loads(bundle.read(CONFIG))
+    spec = bundle.spec
+    task = TASKS[spec.task](labels=spec.labels, name=spec.task)
+    base = replace(pretrained, encoder=copy.deepcopy(pretrained.encoder))
+    model = probes.build(base, task)
+    if "adapter" not in config:
+        model.load_state_dict(load(bundle.read(WHOLE)))
+        return model
+    if fingerprint(pretrained.encoder) != config["base_sha256"]:
+        raise ModelError(
+            f"{bundle.path}: its adapter was trained on {config['model']!r}, whose weights were "
+            f"others than those of {pretrained.name!r}"
+        )
+    settings = dict(config["adapter"])
+    method, lowest = settings.pop("method"), settings.pop("freeze")
+    adapter = chosen(method, settings)
+    if adapter is None:
+        raise ModelError(f"{bundle.path}: weights/config.json: {method!r} is no adapter")
+    attached = attach(adapter, model.encoder, lowest)
+    saved = load(bundle.read(ADAPTER))
+    for name, parameter in model.named_parameters():
+        if name in saved:
+            parameter.requires_grad_(True)
+    put(model, saved)
+    attached.merge()
+    return model

@@ -1,0 +1,25 @@
+"""AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) with groups by rate and decay."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from takeroot.train.config import TrainConfig
+
+
+def adamw(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW with no decay on biases and norms, and the head at a rate of its own."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = config.head_learning_rate if name.startswith("head.") else config.learning_rate
+            decay = config.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((rate, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "lr": rate, "highest": rate, "weight_decay": decay}
+            for (rate, decay), parameters in groups.items()
+        ],
+        fused=True,
+    )

@@ -1,0 +1,36 @@
+"""No setting of a pretraining is there for show, and each is on its page."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import takeroot.recipe
+from takeroot.recipe import PretrainRecipe, from_dict_of, keys, render
+
+PACKAGE = Path(takeroot.recipe.__file__).parents[1] / "pretraining"
+PAGE = Path(__file__).parents[1] / "docs" / "pretraining.md"
+
+
+@pytest.fixture(scope="module")
+def read_names() -> set[str]:
+    """Every attribute that the package reads."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")]
+    return {
+        node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+    }
+
+
+@pytest.mark.parametrize("key", sorted(keys(PretrainRecipe)))
+def test_setting_is_read(key: str, read_names: set[str]) -> None:
+    assert key.rpartition(".")[2] in read_names
+
+
+def test_a_rendered_recipe_is_the_recipe() -> None:
+    import yaml
+
+    first = from_dict_of(PretrainRecipe, {"data": {"paths": ["a.txt"]}, "model": "minilm-l6"})
+
+    assert from_dict_of(PretrainRecipe, yaml.safe_load(render(first))) == first
