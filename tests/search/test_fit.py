@@ -148,6 +148,12 @@ def test_auto_tries_what_suits_few_labels_and_keeps_the_cheapest_of_equals(fit: 
     assert run.summary["method"] == "tfidf"  # right about every row, as one word tells
 
 
+def test_auto_tries_what_freezes_layers_where_they_are_to_be_frozen(fit: Build) -> None:
+    run = fit(fit={"epochs": 1, "freeze": 1})
+
+    assert [each["method"] for each in evidence(run, "candidates")] == ["tfidf", "probe", "full"]
+
+
 def test_preset_fast_does_not_fine_tune(fit: Build) -> None:
     methods = [each["method"] for each in fit(fit={"preset": "fast"}).summary["candidates"]]
 

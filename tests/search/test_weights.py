@@ -16,6 +16,8 @@ from takeroot.data import Example
 from takeroot.errors import ModelError, RecipeError
 from takeroot.models.adapters import ADAPTERS
 from takeroot.models.load import load
+from takeroot.recipe import from_dict
+from takeroot.search.methods import check
 from takeroot.search.weights import load_network
 from takeroot.tasks import TASKS, encode_examples
 from takeroot.train.outputs import network_outputs
@@ -115,3 +117,5 @@ def test_settings_of_another_method_are_refused_before_anything_is_read(fit: Bui
         fit(fit={"method": "lora", "adapter": {"tokens": 3}})
     with pytest.raises(RecipeError, match=r"fit.freeze: .*probe does not take it; .* full, lora"):
         fit(fit={"method": "probe", "freeze": 1})
+    with pytest.raises(RecipeError, match=r"fit.freeze: .*data.unlabelled trains every layer"):
+        check(from_dict({"fit": {"freeze": 1}, "data": {"unlabelled": "texts.csv"}}))

@@ -204,6 +204,10 @@ def check(recipe: Recipe) -> None:
             f"fit.freeze: fit.method: {method} does not take it; methods that do: "
             + ", ".join(FREEZING)
         )
+    if recipe.fit.freeze and recipe.data.unlabelled is not None:
+        raise RecipeError(
+            "fit.freeze: learning from data.unlabelled trains every layer; leave out one"
+        )
 
 
 def adapter_of(method: str, recipe: Recipe) -> Adapter | None:
