@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,16 @@ def fit(name: str, out: Path, metric: str, *words: object) -> Figure:
     return Figure(name, seconds, said, shown | {"artifact_mb": said["artifact_mb"]})
 
 
+def draw(labels: Sequence[str], shots: int, seed: int) -> np.ndarray:
+    """Numbers of ``shots`` rows a label."""
+    random, each = np.random.RandomState(seed), np.array(labels)
+    kept = [
+        random.choice(np.where(each == label)[0], shots, replace=False)
+        for label in sorted(set(labels))
+    ]
+    return np.concatenate(kept)
+
+
 def banking_full(data: Path, out: Path) -> Iterator[Figure]:
     """Banking77, all rows, two presets."""
     for preset in ("fast", "balanced"):
@@ -79,20 +89,15 @@ def banking_few(data: Path, out: Path) -> Iterator[Figure]:
     """Banking77, 10 and 5 rows a class, five seeds each."""
     with (data / "banking77/train.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    labels = np.array([row["category"] for row in rows])
     for shots in (10, 5):
         for seed in range(SEEDS):
             name = f"banking77-{shots}shot-{seed}"
-            random = np.random.RandomState(seed)
-            kept = [
-                random.choice(np.where(labels == label)[0], shots, replace=False)
-                for label in sorted(set(labels))
-            ]
+            kept = draw([row["category"] for row in rows], shots, seed)
             path = out / f"{name}.csv"
             with path.open("w", encoding="utf-8", newline="") as stream:
                 writer = csv.DictWriter(stream, ["text", "category"])
                 writer.writeheader()
-                writer.writerows(rows[k] for k in np.concatenate(kept))
+                writer.writerows(rows[k] for k in kept)
             yield fit(name, out, "accuracy", path, "--test", data / "banking77/test.csv")
 
 

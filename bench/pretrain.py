@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import re
 import sys
 import tempfile
@@ -25,7 +26,7 @@ import numpy as np
 
 import takeroot
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("TAKEROOT_DATA", Path(__file__).parents[2] / "shared/data"))
 ASIDE = 1000  # training titles kept from the encoder, to choose settings by
 LABELS = (50, 500)
 GAIN = 0.08  # over the same network without pretraining, at the larger number of labels

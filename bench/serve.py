@@ -12,7 +12,6 @@ aimed at; ends with 1 if one is not reached. See bench/peers/README.md for the p
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import platform
@@ -31,7 +30,7 @@ from load.report import figures, steadiness, table
 from load.requests import write_requests
 from load.servers import Failed, Front, Running, Server, ask, label_in, programs, started
 from load.table import SERVERS
-from predict import demo_bundle, demo_texts
+from predict import demo_bundle, demo_texts, texts_of
 
 from takeroot.bundle import Predictor, load_predictor
 
@@ -124,8 +123,7 @@ def prepare(given: argparse.Namespace, program: Path, bundle: Path) -> Run:
     """The texts, their labels and the engine."""
     texts = demo_texts(1000)
     if given.texts is not None:
-        with given.texts.open(encoding="utf-8", newline="") as stream:
-            texts = [row["text"] for row in csv.DictReader(stream)]
+        texts = texts_of(given.texts)
     predictor = load_predictor(bundle)
     expected = [each.label for each in predictor.predict(texts[:COMPARED])]
     engine = Engine(bundle, texts)

@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
         DiskFullError: If the disk is full.
         TakerootError: If the folder is missing or may not be written to.
     """
-    with _explained(path):
+    with explained(path):
         temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
         temporary.touch(exist_ok=False)
         try:
@@ -48,7 +48,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         DiskFullError: If the disk is full.
         TakerootError: If ``path`` is there already, or its parent may not be written to.
     """
-    with _explained(path):
+    with explained(path):
         _check_free(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
@@ -72,18 +72,28 @@ def _check_free(path: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn the operating system's errors into ours."""
+def explained(
+    path: Path,
+    full: str = "; nothing was left behind",
+    failed: type[TakerootError] = TakerootError,
+    what: str = "",
+) -> Iterator[None]:
+    """Turn the operating system's errors into ours.
+
+    Args:
+        path: What is written.
+        full: What the error for a full disk ends with.
+        failed: The error for anything else.
+        what: The subject of its sentence, where that is not the path.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise DiskFullError(
-                f"{path}: no space left on the disk; nothing was left behind"
-            ) from error
+            raise DiskFullError(f"{path}: no space left on the disk{full}") from error
         if isinstance(error, TakerootError):
             raise
-        raise TakerootError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise failed(f"{path}: {what}cannot be written: {error.strerror or error}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,7 +8,6 @@ manifest, which nobody can take for a bundle.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
@@ -35,10 +34,9 @@ from takeroot.bundle.manifest import (
 from takeroot.bundle.open import open_bundle
 from takeroot.bundle.spec import Spec
 from takeroot.errors import BundleError, DiskFullError
-from takeroot.files import sync_folder
+from takeroot.files import FULL, sync_folder
 
 _PIECE = 4 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class BundleWriter:
@@ -85,7 +83,7 @@ class BundleWriter:
                 return
         finally:
             self._clean()
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             raise _disk_full(self._out) from error
 
     def write_spec(self, spec: Spec) -> None:
@@ -194,7 +192,7 @@ def _explained(out: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, DiskFullError):
             raise
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise _disk_full(out) from error
         raise BundleError(f"{out}: cannot be written: {error}") from error
 

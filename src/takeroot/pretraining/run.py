@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from takeroot.errors import DataError, OutOfMemoryError, RecipeError
+from takeroot.data.check import UNREADABLE_SHARE
+from takeroot.errors import DataError, RecipeError
 from takeroot.files import new_folder
 from takeroot.models.load import load
 from takeroot.pretraining.cooccurrence import embeddings
@@ -27,16 +28,15 @@ from takeroot.pretraining.layout import Frame, frame_of
 from takeroot.pretraining.network import Start, from_scratch, going_on
 from takeroot.pretraining.objective import Language
 from takeroot.pretraining.rows import Rows, cut
-from takeroot.pretraining.token_file import TokenFile, write_tokens
+from takeroot.pretraining.token_file import write_tokens
 from takeroot.pretraining.vocabulary import train_tokenizer
 from takeroot.recipe import PretrainRecipe
 from takeroot.train import History, Progress, Silent, TrainConfig, train
 from takeroot.train import precision as precisions
-from takeroot.train.memory import ran_out
+from takeroot.train.memory import explained
 
 SCRATCH_RATE, ON_RATE = 1e-3, 2e-4
 MOST_JUDGED = 2000  # held-out rows that are measured, taken evenly
-UNREADABLE = 0.2  # share of unknown tokens from which a tokenizer is refused
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def pretrain_recipe(
     """
     show = progress or Silent()
     began = time.monotonic()
-    try:
+    with explained("try a smaller pretrain.batch_size or pretrain.max_tokens"):
         with new_folder(out) as folder:
             (folder / WORK).mkdir()
             start, texts = _prepare(recipe, folder / WORK, show, allow_download)
@@ -95,14 +95,6 @@ def pretrain_recipe(
             summary |= {"model": str(out), "seconds": time.monotonic() - began}
             write_folder(folder, start, texts.tokenizer, recipe, summary)
         return Pretrained(out, summary)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, OutOfMemoryError):
-            raise
-        if ran_out(error):
-            raise OutOfMemoryError(
-                "out of memory; try a smaller pretrain.batch_size or pretrain.max_tokens"
-            ) from error
-        raise
 
 
 def _prepare(
@@ -157,7 +149,7 @@ def _texts(recipe: PretrainRecipe, corpus: Corpus, tokenizer: Tokenizer, work: P
         for held in (False, True)
     }
     unknown = files[True].unknown / max(len(files[True].ids), 1)
-    if unknown > UNREADABLE:
+    if unknown > UNREADABLE_SHARE:
         what = f"model: {recipe.model!r}" if recipe.model else "tokenizer.vocabulary: it"
         remedy = "an encoder for their language" if recipe.model else "a larger one"
         raise RecipeError(
@@ -176,16 +168,12 @@ def _texts(recipe: PretrainRecipe, corpus: Corpus, tokenizer: Tokenizer, work: P
         "files": [account.to_json() for account in corpus.accounts],
         "documents": {"train": corpus.count(False), "held_out": corpus.count(True)},
         "rows": {"train": len(rows[False]), "held_out": len(rows[True])},
-        "tokens": {"train": _size(files[False]), "held_out": _size(files[True])},
+        "tokens": {"train": len(files[False].ids), "held_out": len(files[True].ids)},
         "unknown_share": unknown,
         "vocabulary": tokenizer.get_vocab_size(),
         "data_sha256": corpus.sha256,
     }
     return _Texts(tokenizer, frame, rows[False], rows[True].some(MOST_JUDGED), figures)
-
-
-def _size(file: TokenFile) -> int:
-    return len(file.ids)
 
 
 def _train(recipe: PretrainRecipe, start: Start, texts: _Texts, show: Progress) -> dict[str, Any]:

@@ -14,7 +14,6 @@ equation 1), which costs nothing and forgets less:
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import torch
@@ -55,10 +54,8 @@ def tune(work: Work, probe: Probe, part: Part, config: TrainConfig, stage: str) 
     """
     assert work.pretrained is not None
     torch.manual_seed(config.seed)
-    pretrained = replace(work.pretrained, encoder=copy.deepcopy(work.pretrained.encoder))
-    model = probes.build(pretrained, work.task)
-    start = replace(probe, c=min(probe.c, finetune.FEW_C))
-    probes.put_head(model, probes.solve_head(work, start, part.train))
+    head = probes.solve_head(work, finetune.softer(probe), part.train)
+    model = finetune.to_train(work, head)
     finetune.set_trained(work, model, None)
     rows = finetune.encode(work, part.train).rows
     if probe.names is not None:

@@ -29,6 +29,7 @@ from takeroot.search.work import Judged, Part, Work, gather
 from takeroot.tasks import Encoded, Encoding, Task, encode_examples
 from takeroot.train import History, Labelled, Objective, TrainConfig, train
 from takeroot.train.frozen import AboveFrozen, outputs_below
+from takeroot.train.logistic import Linear
 from takeroot.train.masking import Masking, masking_for
 from takeroot.train.outputs import network_outputs
 
@@ -107,6 +108,20 @@ def objective_of(work: Work, rows: int) -> Labelled:
     return Labelled(work.task, _masking(work), contrastive)
 
 
+def softer(probe: Probe) -> Probe:
+    """A probe whose head leaves something to learn, where labels are few."""
+    return replace(probe, c=min(probe.c, FEW_C))
+
+
+def to_train(work: Work, head: Linear | None) -> TextModel:
+    """A network on a copy of the encoder, with a solved head; without one, with a random head."""
+    assert work.pretrained is not None
+    copied = replace(work.pretrained, encoder=copy.deepcopy(work.pretrained.encoder))
+    if head is None:
+        return probes.build(copied, work.task)
+    return probes.with_head(copied, work.task, head)
+
+
 def set_trained(work: Work, model: TextModel, adapter: Adapter | None) -> Attached:
     """Say which parameters are trained: the adapter's or the layers', but no embedding tables.
 
@@ -153,14 +168,12 @@ def fine_tune(
         stage: What the progress report calls it.
         adapter: What is trained in place of the layers, and is merged into them afterwards.
     """
-    assert work.pretrained is not None
     torch.manual_seed(config.seed)
-    pretrained = replace(work.pretrained, encoder=copy.deepcopy(work.pretrained.encoder))
-    model = probes.build(pretrained, work.task)
+    head = None
     if probe is not None:
         few = few_labelled(work.task, len(part.train))
-        start = replace(probe, c=min(probe.c, FEW_C)) if few else probe
-        probes.put_head(model, probes.solve_head(work, start, part.train))
+        head = probes.solve_head(work, softer(probe) if few else probe, part.train)
+    model = to_train(work, head)
     attached = set_trained(work, model, adapter)
     rows = encode(work, part.train).rows
     valid = encode(work, part.judge).rows if config.patience is not None else ()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from takeroot.data import Table, names_of
-from takeroot.errors import OutOfMemoryError
+from takeroot.data.check import UNREADABLE_SHARE
 from takeroot.models.load import Pretrained, load
 from takeroot.recipe import Recipe
 from takeroot.search import augment, finetune, tfidf, zero_shot
@@ -37,7 +37,7 @@ from takeroot.stop import Stop
 from takeroot.tasks import TASKS, Task
 from takeroot.tasks.multilabel import best_macro_f1
 from takeroot.train import Progress, Silent
-from takeroot.train.memory import ran_out
+from takeroot.train.memory import explained
 from takeroot.train.sinks import flat, watched
 
 REFIT_SHARE = 0.5  # of the training time, kept for the last training on all rows
@@ -95,29 +95,20 @@ def fit_recipe(  # noqa: PLR0913  what is optional is named
     check(recipe)  # before anything is read
     settings = flat(recipe.model_dump(mode="json"))
     watching = watched(progress or Silent(), recipe.fit.watch, out, settings)
-    try:
-        with watching as show:
-            if recipe.fit.method == "zero_shot":
-                found = zero_shot.material(recipe, test, show)
-                work = _work(recipe, found, show, clock, allow_download)
-                made = zero_shot.make(work)
-                return Run(out, out / "bundle", assemble(work, found, (), made, None, out))
-            found = materials.gather(recipe, table, test, show)
+    with explained("try a smaller fit.batch_size or fit.max_tokens"), watching as show:
+        if recipe.fit.method == "zero_shot":
+            found = zero_shot.material(recipe, test, show)
             work = _work(recipe, found, show, clock, allow_download)
-            with keeping(work, found, out, resume=resume, stop=stop) as kept:
-                work = augment.worthwhile(kept)
-                tried = _try(work)
-                best = choose(work, tried.candidates)
-                made = train_winner(work, tried, best)
-                return _finish(work, found, tried, best, made, out)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, OutOfMemoryError):
-            raise
-        if ran_out(error):
-            raise OutOfMemoryError(
-                "out of memory; try a smaller fit.batch_size or fit.max_tokens"
-            ) from error
-        raise
+            made = zero_shot.make(work)
+            return Run(out, out / "bundle", assemble(work, found, (), made, None, out))
+        found = materials.gather(recipe, table, test, show)
+        work = _work(recipe, found, show, clock, allow_download)
+        with keeping(work, found, out, resume=resume, stop=stop) as kept:
+            work = augment.worthwhile(kept)
+            tried = _try(work)
+            best = choose(work, tried.candidates)
+            made = train_winner(work, tried, best)
+            return _finish(work, found, tried, best, made, out)
 
 
 def resume(
@@ -209,7 +200,7 @@ def _encoder(
     """
     pretrained = load(recipe.model, allow_download=allow_download)
     unknown = materials.unknown_share(pretrained.tokenizer, found.train.examples)
-    if unknown <= materials.UNREADABLE:
+    if unknown <= UNREADABLE_SHARE:
         return pretrained
     message = f"{recipe.model} cannot read these texts: {unknown:.0%} of their tokens are unknown"
     if recipe.fit.method != "auto" or found.columns.task == "tag":

@@ -28,7 +28,6 @@ from takeroot.search import unlabelled
 from takeroot.search.work import FEW_ROWS, Part, cross_validation
 from takeroot.train import Progress
 
-UNREADABLE = 0.2  # share of unknown tokens from which an encoder is not tried
 SHORTEST, LONGEST = 16, 256  # tokens read of a text when the recipe does not say
 ENOUGH_JUDGED = 3000  # rows that tell candidates apart: one point is two standard errors
 MOST_REPEATS = 3  # held-out parts towards that number

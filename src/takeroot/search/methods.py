@@ -96,9 +96,8 @@ def _solved(work: Work, tried: Tried) -> Judged:
 def _finish_probe(work: Work, tried: Tried) -> tuple[Model, np.ndarray]:
     assert tried.probe is not None and work.pretrained is not None
     train = every_row(work).train
-    network = probes.build(work.pretrained, work.task)
-    probes.put_head(network, probes.solve_head(work, tried.probe, train))
-    return Tuned(network, History()), train
+    head = probes.solve_head(work, tried.probe, train)
+    return Tuned(probes.with_head(work.pretrained, work.task, head), History()), train
 
 
 def _trained(name: str) -> Method:
@@ -179,10 +178,8 @@ def _finish_self_training(work: Work, tried: Tried) -> tuple[Model, np.ndarray]:
         config = self_training.configure(work, dtype, work.clock.left(EXPORT_S))
         student = self_training.trained(work, tried.probe, tried.pool, rows, guessed, config)
         return student, rows
-    student_head = self_training.solved(work, tried.probe, tried.pool, rows, guessed)
-    network = probes.build(work.pretrained, work.task)
-    probes.put_head(network, student_head)
-    return Tuned(network, History()), rows
+    head = self_training.solved(work, tried.probe, tried.pool, rows, guessed)
+    return Tuned(probes.with_head(work.pretrained, work.task, head), History()), rows
 
 
 def _teacher(tried: Tried) -> str | None:

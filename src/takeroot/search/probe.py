@@ -62,6 +62,13 @@ def build(pretrained: Pretrained, task: Task) -> TextModel:
     ).eval()
 
 
+def with_head(pretrained: Pretrained, task: Task, head: Linear) -> TextModel:
+    """The network on a solved head; the encoder is shared, not copied."""
+    model = build(pretrained, task)
+    put_head(model, head)
+    return model
+
+
 def takes_shapes(pretrained: Pretrained, task: Task) -> bool:
     """Whether token types tell the shapes of words: they are free where a text stands alone."""
     return not task.pooled and pretrained.architecture.token_types

@@ -33,6 +33,7 @@ from takeroot.errors import (
 )
 from takeroot.files import FULL, write_text
 from takeroot.machine import cpu_flags, processor, versions
+from takeroot.models.adapters.attach import fingerprint
 from takeroot.models.load import Pretrained
 from takeroot.recipe import Recipe, from_dict
 from takeroot.search.assemble import REJECTS
@@ -279,8 +280,4 @@ def _hash(data: bytes) -> str:
 
 def _hash_of_encoder(pretrained: Pretrained) -> str:
     """One hash of weights and tokenizer."""
-    hasher = hashlib.sha256(pretrained.tokenizer_json)
-    for name, tensor in sorted(pretrained.encoder.state_dict().items()):
-        hasher.update(name.encode())
-        hasher.update(tensor.contiguous().numpy().tobytes())
-    return f"sha256 {hasher.hexdigest()}"
+    return _hash(pretrained.tokenizer_json + fingerprint(pretrained.encoder).encode())

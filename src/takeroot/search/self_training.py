@@ -16,7 +16,6 @@ Shapes: U texts without labels, N labelled rows, H hidden size, K labels.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -186,10 +185,7 @@ def trained(
         guessed: Probabilities of the texts' labels (U, K).
         config: How, see ``configure``.
     """
-    assert work.pretrained is not None
-    pretrained = replace(work.pretrained, encoder=copy.deepcopy(work.pretrained.encoder))
-    model = probes.build(pretrained, work.task)
-    probes.put_head(model, solved(work, probe, pool, rows, guessed))
+    model = finetune.to_train(work, solved(work, probe, pool, rows, guessed))
     finetune.set_trained(work, model, None)
     sure = finetune.encode(work, rows).rows + (named_rows(work) if probe.names is not None else [])
     one_hot = np.eye(len(work.task.labels), dtype=np.float32)

@@ -85,10 +85,10 @@ def make(work: Work) -> Made:
     assert work.pretrained is not None
     started = time.monotonic()
     every = np.arange(len(work.rows))
-    network = probes.build(work.pretrained, work.task)
     weights = SCALE * prototypes(work).T  # (H, K)
     bias = np.zeros(weights.shape[1], np.float32)
-    probes.put_head(network, Linear(weights.astype(np.float32), bias))
+    head = Linear(weights.astype(np.float32), bias)
+    network = probes.with_head(work.pretrained, work.task, head)
     judged = Judged(every, finetune.outputs_of(work, network, every))
     decision = Decision(1.0, {}, {})
     evaluation = evaluation_of(work, judged, draft_spec(work, decision), {})

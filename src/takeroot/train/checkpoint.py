@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -23,8 +22,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from takeroot.errors import CheckpointError, DiskFullError, TakerootError
-from takeroot.files import FULL, sync_folder
+from takeroot.errors import CheckpointError, TakerootError
+from takeroot.files import explained, sync_folder
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -61,7 +60,7 @@ def write(folder: Path, snapshot: Snapshot) -> None:
         CheckpointError: If it cannot be written for another reason.
     """
     partial = folder.with_name(f".{folder.name}{PARTIAL}{token_hex(4)}")
-    with _explained(folder):
+    with explained(folder, " for a checkpoint", CheckpointError, "the checkpoint "):
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             partial.mkdir()
@@ -164,15 +163,3 @@ def _entries(folder: Path) -> dict[str, dict[str, Any]]:
     if not unchanged or not all(isinstance(size, int) for size in sizes):
         raise CheckpointError(f"{path}: was changed after it was written")
     return dict(entries)
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """Turn the operating system's errors into ours."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in FULL:
-            raise DiskFullError(f"{folder}: no space left on the disk for a checkpoint") from error
-        what = error.strerror or str(error)
-        raise CheckpointError(f"{folder}: the checkpoint cannot be written: {what}") from error

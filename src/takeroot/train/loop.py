@@ -239,11 +239,12 @@ class _Run:
 
     def _report(self, share: float) -> None:
         """Tell how it goes, every few steps and after the last."""
-        at, rate = self.at, share * self.config.learning_rate
-        self.log({"step": at.done, "total": at.total, "loss": at.losses[-1], "lr": rate})
+        at, highest = self.at, self.config.learning_rate
+        now = {"lr": share * highest}
+        self.log({"step": at.done, "total": at.total, "loss": at.losses[-1], **now})
         if at.done % REPORT_EVERY == 0 or at.done == at.total:
             figures = _loss_figure(at.losses[-REPORT_EVERY:])
-            self.history.steps.append({"step": float(at.done), "lr": rate} | figures)
+            self.history.steps.append({"step": float(at.done), **now, **figures})
             self.around.progress.step(self.around.stage, at.done, at.total, figures)
 
     def log(self, figures: dict[str, float]) -> None:
