@@ -170,7 +170,7 @@ def test_a_training_that_is_over_is_not_done_again(runs: Callable[..., Toy]):
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The loop's time in seconds, as the test sets it."""
     now = [0.0]
-    monkeypatch.setattr("takeroot.train.loop.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("takeroot.train.run.time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from takeroot.train.shard import local
+
 
 class Average:
     """The average of some parameters.
@@ -21,9 +23,9 @@ class Average:
     """
 
     def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
-        self._parameters = list(parameters)
+        self._parameters = [local(p) for p in parameters]
         self._decay = decay
-        self._values = [p.detach().clone() for p in parameters] if decay else None
+        self._values = [p.clone() for p in self._parameters] if decay else None
 
     def update(self, step: int) -> None:
         """Take in the parameters after a step, numbered from 0.

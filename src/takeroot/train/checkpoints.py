@@ -109,6 +109,12 @@ class Stage:
                 f"{FREE * size_bytes / 1e6:.0f} MB; free some, or set fit.checkpoint_s to null"
             )
 
+    def due(self) -> bool:
+        """Whether it is time for a state, or the run is to stop."""
+        every_s = self._run.every_s
+        late = every_s is not None and time.monotonic() - self._last >= every_s
+        return self._run.stop.wanted or late
+
     def offer(self, step: int, take: Callable[[], Snapshot]) -> None:
         """Keep a state if it is time to, or if the run is to stop.
 
@@ -121,8 +127,8 @@ class Stage:
             CheckpointError: If it cannot be written.
             DiskFullError: If the disk is full.
         """
-        every_s, stop = self._run.every_s, self._run.stop.wanted
-        if stop or (every_s is not None and time.monotonic() - self._last >= every_s):
+        stop = self._run.stop.wanted
+        if self.due():
             self._keep(f"step-{step:08d}", take(), KEPT)
             self._last = time.monotonic()
         if stop:

@@ -29,6 +29,7 @@ class TrainConfig:
         precision: Format of the matrix products.
         recompute: Whether the encoder's layers compute again in the backward pass what they
             would have kept.
+        shard: Whether the encoder's layers are divided among the processes.
         budget_s: Seconds the training may take, or None.
         seed: Of data order, dropout and masking.
     """
@@ -47,6 +48,7 @@ class TrainConfig:
     patience: int | None = None
     precision: torch.dtype = torch.float32
     recompute: bool = False
+    shard: bool = False
     budget_s: float | None = None
     seed: int = 0
 

@@ -6,20 +6,24 @@ import torch
 from torch import nn
 
 from takeroot.train.config import TrainConfig
+from takeroot.train.shard import is_shard
+
+HEADS = ("head.", "heads.")
 
 
 def adamw(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW with no decay on biases and norms, and the head at a rate of its own."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            rate = config.head_learning_rate if name.startswith("head.") else config.learning_rate
+            rate = config.head_learning_rate if name.startswith(HEADS) else config.learning_rate
             decay = config.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((rate, decay), []).append(parameter)
+            kind = (rate, decay, is_shard(parameter))  # one operation takes no mixture of these
+            groups.setdefault(kind, []).append(parameter)
     return torch.optim.AdamW(
         [
             {"params": parameters, "lr": rate, "highest": rate, "weight_decay": decay}
-            for (rate, decay), parameters in groups.items()
+            for (rate, decay, _), parameters in groups.items()
         ],
         fused=True,
     )

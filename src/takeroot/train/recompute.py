@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from takeroot.models.layers import layers_of
+from takeroot.models.layers import named_stacks
 
 
 @contextmanager
@@ -25,7 +25,8 @@ def recomputing(model: nn.Module, wanted: bool) -> Iterator[None]:
     Raises:
         RecipeError: If the encoder has no list of layers.
     """
-    layers = list(layers_of(model.encoder)) if wanted else []  # type: ignore[arg-type]
+    stacks = named_stacks(model.encoder) if wanted else []  # type: ignore[arg-type]
+    layers = [layer for _, stack in stacks for layer in stack]
     for layer in layers:
         layer.forward = _twice(layer, layer.forward)
     try:

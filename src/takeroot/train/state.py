@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from takeroot.errors import CheckpointError
 from takeroot.train.config import TrainConfig
+from takeroot.train.shard import divided
 
 
 @dataclass
@@ -75,7 +76,7 @@ def put(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
     """Copy values into the tensors of the same names."""
     with torch.no_grad():
         for name, tensor in tensors.items():
-            tensor.copy_(values[name])
+            tensor.copy_(divided(tensor, values[name]))
 
 
 def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -94,7 +95,9 @@ def put_optimizer(
     parameters = dict(model.named_parameters())
     for place, value in values.items():
         name, _, key = place.rpartition("/")
-        optimizer.state[parameters[name]][key] = value.clone()
+        parameter = parameters[name]
+        held = divided(parameter, value) if value.shape == parameter.shape else value
+        optimizer.state[parameter][key] = held.clone()
 
 
 def random_state() -> dict[str, Any]:
@@ -118,7 +121,7 @@ def put_random_state(values: Mapping[str, Any]) -> None:
 
 
 def identity(
-    model: nn.Module, lengths: np.ndarray, config: TrainConfig, metric: str
+    model: nn.Module, lengths: np.ndarray, config: TrainConfig, metric: str, processes: int
 ) -> dict[str, str]:
     """What tells one training from another; the time it may take does not."""
     shapes = [(name, list(tensor.shape)) for name, tensor in changing(model).items()]
@@ -127,6 +130,7 @@ def identity(
     return {
         **settings,
         "metric": metric,
+        "processes": str(processes),
         "rows": f"{len(lengths)}, sha256 {hashlib.sha256(numbers).hexdigest()}",
         "weights": f"sha256 {hashlib.sha256(repr(shapes).encode()).hexdigest()}",
     }

@@ -10,6 +10,7 @@ limit shortens that while it runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -70,7 +71,7 @@ class AdaLora:
             merge()
             allocation.forget()
 
-        return Attached(finish, allocation.after_step, allocation.settle, lambda: penalty(encoder))
+        return Attached(finish, allocation.after_step, allocation.settle, partial(penalty, encoder))
 
 
 class _Allocation:
