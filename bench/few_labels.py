@@ -1,11 +1,13 @@
 """Few labels: accuracy and time on banking77 by method, with and without texts without labels.
 
 Run: python bench/few_labels.py [--shots 10 5] [--seeds 0 1 2 3 4] [--unlabelled] [--zero-shot]
-     [--methods probe contrastive auto] [--out FOLDER]
+     [--methods probe contrastive auto] [--setfit PYTHON] [--out FOLDER]
 The data set is looked for in TAKEROOT_DATA, or in shared/data beside the repository. For each seed,
 rows are drawn from the training file as bench/accuracy.py does; with --unlabelled the texts of all
 others are given as well, without their labels. Each fit is the command line's, and its test file is
-read once, at its end.
+read once, at its end. With --setfit, SetFit trains on the same rows in the environment of that
+interpreter (pip install setfit datasets): five pairs of each kind a row, with its default head and
+a tuned one, and the time that its default sampling of all pairs would take.
 """
 
 from __future__ import annotations
@@ -13,14 +15,18 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import os
 import statistics
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from accuracy import command, draw
+
+from takeroot.models.packaged import locate
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("TAKEROOT_DATA", ROOT.parent / "shared/data")) / "banking77"
@@ -70,6 +76,25 @@ def one_seed(given: argparse.Namespace, shots: int, seed: int) -> dict[str, Figu
             name = f"{start}-{method}{'-texts' if way else ''}"
             setting = ("--set", f"fit.method={method}", *words)
             found[method + way] = fit(name, given.out, train, *setting)
+    if given.setfit is not None:
+        found |= setfit(given.setfit, train, seed)
+    return found
+
+
+def setfit(python: Path, train: Path, seed: int) -> dict[str, Figure]:
+    """SetFit's figures on the same rows."""
+    script = Path(__file__).with_name("peers") / "setfit_run.py"
+    found = {}
+    for way, words in {"5 pairs": ("--iterations", "5"), "all pairs": ("--steps", "30")}.items():
+        call = [python, script, train, TEST, locate("minilm-l6"), "--seed", seed, *words]
+        line = [str(word) for word in call]
+        done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True)
+        said = json.loads(done.stdout.splitlines()[-1])
+        print(f"SetFit, {way}: {said}", flush=True)
+        for name in [name for name in said if name.startswith("accuracy")]:
+            found[f"SetFit {way}, {name[10:]}"] = (said[name], said["seconds"])
+        if way == "all pairs":
+            found[f"SetFit {way}"] = (math.nan, said["seconds"])
     return found
 
 
@@ -90,6 +115,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["probe", "contrastive", "auto"])
     parser.add_argument("--unlabelled", action="store_true")
     parser.add_argument("--zero-shot", action="store_true")
+    parser.add_argument("--setfit", type=Path, help="Interpreter of an environment with SetFit.")
     parser.add_argument("--out", type=Path, default=Path("runs/few-labels"), help="New folder.")
     given = parser.parse_args()
     if not TEST.is_file():

@@ -19,9 +19,10 @@ from takeroot.models.config import read_config
 from takeroot.models.load import build_encoder
 from takeroot.recipe import Recipe, from_dict
 from takeroot.search import Run, fit_recipe
-from takeroot.search.work import Clock, Part, Work
+from takeroot.search.work import Part, Work
 from takeroot.tasks import Classify, Task
 from takeroot.train import Silent
+from takeroot.train.clock import Clock
 
 CUES = {"card": "lost", "code": "pin", "money": "refund"}  # a label, and the word that says it
 FILLERS = ("my", "please", "the", "help", "where")

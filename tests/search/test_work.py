@@ -10,7 +10,8 @@ import pytest
 
 from takeroot.bundle import Outputs
 from takeroot.data import Example
-from takeroot.search.work import Clock, Part, cross_validation, gather
+from takeroot.search.work import Part, cross_validation, gather
+from takeroot.train.clock import Clock
 
 
 def parts_judging(*rows: list[int]) -> list[Part]:

@@ -151,6 +151,9 @@ def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
             data[name] = str(folder / data[name])
         elif isinstance(data.get(name), list):
             data[name] = [str(folder / p) if isinstance(p, str) else p for p in data[name]]
+    for also in data.get("also") or ():
+        if isinstance(also, dict) and isinstance(also.get("path"), str):
+            also["path"] = str(folder / also["path"])
     model = values.get("model")
     if isinstance(model, str) and "/" in model and (folder / model).is_dir():
         values["model"] = str(folder / model)

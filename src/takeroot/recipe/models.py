@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Task = Literal["classify", "multilabel", "pair", "tag"]
+Task = Literal["classify", "multilabel", "pair", "tag", "generate", "seq2seq"]
+WRITING: tuple[Task, ...] = ("generate", "seq2seq")  # the tasks whose answers are texts
+SCRATCH = "scratch"  # in place of a model: a network with random weights
 Preset = Literal["fast", "balanced", "best"]
 Method = Literal[
     "auto", "tfidf", "probe", "contrastive", "full", "zero_shot",
@@ -24,6 +26,23 @@ class Fill(BaseModel):
     fill: str = Field(description="What an empty text cell is read as.")
 
 
+class AlsoRecipe(BaseModel):
+    """Other labelled rows that are learnt along with the task's own, over the same encoder."""
+
+    model_config = _CLOSED
+
+    path: str | None = Field(None, description="Labelled file; the recipe's own when absent.")
+    text: str | None = Field(None, description="Text column; the recipe's own when absent.")
+    second: str | None = Field(None, description="Second text column, for task pair.")
+    label: str = Field(description="Label column.")
+    task: Literal["classify", "multilabel", "pair", "tag"] | None = Field(
+        None, description="Inferred from the labels when absent."
+    )
+    weight: float = Field(
+        1.0, gt=0, le=100, description="How much a row counts beside one of the task's own."
+    )
+
+
 class DataRecipe(BaseModel):
     """What is read, which columns mean what, and what is held out."""
 
@@ -34,12 +53,19 @@ class DataRecipe(BaseModel):
     unlabelled: str | None = Field(
         None, description="File of texts without labels, to learn from as well."
     )
+    also: tuple[AlsoRecipe, ...] = Field(
+        (), strict=False, description="Other label columns or files, learnt along with this one."
+    )
     labels: dict[str, str | None] | None = Field(
         None, description="What each label means, by its name; null where the name says it."
     )
-    text: str | None = Field(None, description="Text column; inferred when absent.")
+    text: str | None = Field(
+        None, description="Text column, or of prompts, sources or chats; inferred when absent."
+    )
     second: str | None = Field(None, description="Second text column, for task pair.")
-    label: str | None = Field(None, description="Label column; inferred when absent.")
+    label: str | None = Field(
+        None, description="Label column, or of responses or targets; inferred when absent."
+    )
     group: str | None = Field(None, description="Column whose values never straddle the split.")
     time: str | None = Field(None, description="Column that orders the rows in time.")
     format: str | None = Field(
@@ -123,6 +149,7 @@ class FitRecipe(BaseModel):
     recompute: bool = Field(
         False, description="Keep less of each layer in memory, and compute it twice."
     )
+    shard: bool = Field(False, description="Divide the encoder's layers among several processes.")
     checkpoint_s: float | None = Field(
         60.0, ge=0, description="Seconds between two checkpoints of a training; null for none."
     )
@@ -158,6 +185,37 @@ class AbstainRecipe(BaseModel):
     )
 
 
+class GenerateRecipe(BaseModel):
+    """How texts are written, for tasks generate and seq2seq."""
+
+    model_config = _CLOSED
+
+    max_new_tokens: int | None = Field(
+        None, ge=1, le=8192, description="Longest answer in tokens; from the rows when absent."
+    )
+    beams: int = Field(1, ge=1, le=16, description="Answers followed at once; 1 is greedy.")
+
+
+class ScratchRecipe(BaseModel):
+    """The size of a network that starts from random weights: model scratch, task seq2seq."""
+
+    model_config = _CLOSED
+
+    layers: int = Field(3, ge=1, le=24, description="Of the encoder, and of the decoder.")
+    hidden: int = Field(256, ge=16, le=1024, description="Values of a token's vector.")
+    heads: int = Field(4, ge=1, le=16, description="Attention heads; they divide hidden.")
+    intermediate: int = Field(512, ge=16, le=4096, description="Width inside a layer.")
+    vocabulary: int = Field(
+        8000, ge=64, le=250_000, description="Most tokens of a tokenizer trained on the rows."
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden % self.heads:
+            raise ValueError(f"heads {self.heads} do not divide hidden {self.hidden}")
+        return self
+
+
 class OutputRecipe(BaseModel):
     """What the bundle holds."""
 
@@ -188,12 +246,35 @@ class Recipe(BaseModel):
 
     data: DataRecipe = DataRecipe()
     task: Task | None = Field(None, description="Inferred from the data when absent.")
-    model: str = Field("minilm-l6", description="Packaged name, local folder, or hub id.")
+    model: str = Field(
+        "minilm-l6",
+        description="Packaged name, local folder, hub id, or scratch (seq2seq); smollm2-135m where "
+        "the task is generate, scratch where it is seq2seq.",
+    )
     fit: FitRecipe = FitRecipe()
+    generate: GenerateRecipe = GenerateRecipe()
+    scratch: ScratchRecipe = ScratchRecipe()
     compress: CompressRecipe = CompressRecipe()
     abstain: AbstainRecipe = AbstainRecipe()
     output: OutputRecipe = OutputRecipe()
     serve: ServeRecipe = ServeRecipe()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _writers_model(cls, values: Any) -> Any:
+        """Models that read texts write none: the tasks that write have defaults of their own."""
+        if isinstance(values, dict) and "model" not in values:
+            default = {"generate": "smollm2-135m", "seq2seq": SCRATCH}.get(str(values.get("task")))
+            return values if default is None else {**values, "model": default}
+        return values
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.task not in WRITING and self.generate != GenerateRecipe():
+            raise ValueError(f"generate is for tasks {' and '.join(WRITING)} only")
+        if self.scratch != ScratchRecipe() and (self.task, self.model) != ("seq2seq", SCRATCH):
+            raise ValueError(f"scratch is for task seq2seq with model: {SCRATCH} only")
+        return self
 
 
 def keys(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from takeroot.search.fit import Run, fit_recipe, resume
+from takeroot.search.fit import fit_recipe, resume
+from takeroot.train.run_folder import Run
 
 __all__ = ["Run", "fit_recipe", "resume"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from takeroot.bundle import BundleWriter, Outputs, Spec, load_predictor
 from takeroot.bundle.abstain import prepare
 from takeroot.bundle.cores import usable_cores
 from takeroot.bundle.decode import decode
+from takeroot.bundle.naming import bundle_name
 from takeroot.bundle.runtimes import RUNTIMES
 from takeroot.bundle.spec import InputSpec
 from takeroot.data import Dataset, write_rejects
@@ -22,18 +22,19 @@ from takeroot.evaluate import Evaluation, evaluate
 from takeroot.evaluate.card import render_card
 from takeroot.evaluate.report import render_report
 from takeroot.export import Artifact, make
+from takeroot.machine import peak_rss_mb
 from takeroot.search import finetune
 from takeroot.search import probe as probes
 from takeroot.search.choose import Candidate
 from takeroot.search.decide import draft_spec
-from takeroot.search.evidence import Made, bundle_name, evidence_of
+from takeroot.search.evidence import Made, evidence_of
 from takeroot.search.finetune import Tuned
 from takeroot.search.material import Material
 from takeroot.search.tfidf import TfidfModel
 from takeroot.search.weights import weight_files
 from takeroot.search.work import Judged, Work
+from takeroot.train.run_folder import REJECTS
 
-REJECTS = "rejects.csv"  # in the run's folder: rows that could not be used, and why
 REPLAYED = 1000  # held-out rows replayed through the artifact
 
 
@@ -74,7 +75,7 @@ def _spec(work: Work, found: Material, made: Made) -> Spec:
     columns = found.columns
     network = isinstance(made.model, Tuned)
     settings: dict[str, Any] = {
-        "name": bundle_name(work.recipe, found.train.name),
+        "name": bundle_name(work.recipe.output.name, found.train.name),
         "runtime": "onnx" if network else "linear",
         "max_tokens": work.max_tokens,
         "input": InputSpec(text=columns.text, second=columns.second, label=columns.label),
@@ -168,11 +169,6 @@ def _test(spec: Spec, files: Mapping[str, bytes], made: Made, test: Dataset) -> 
     answers = decode(spec, runtime.run(inputs), reference, inputs)
     gold = [row.label for row in test.examples]
     return evaluate(spec.task, spec.labels, answers, gold, inputs)
-
-
-def peak_rss_mb() -> int:
-    """The most memory this process has held, in MB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def _write(

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from takeroot.bundle.abstain import prepare
-from takeroot.bundle.cores import usable_cores
+from takeroot.bundle.naming import bundle_name
 from takeroot.export import Artifact
-from takeroot.machine import cpu_flags, memory_mb, processor, versions
-from takeroot.recipe import Recipe
+from takeroot.machine import environment
 from takeroot.search.abstention import Rule
 from takeroot.search.choose import Candidate
 from takeroot.search.decide import answers_of, draft_spec, evaluation_of
@@ -64,7 +60,7 @@ def evidence_of(
     evidence: dict[str, Any] = {
         "metrics": {"valid": valid.to_json() if made.held_out else None},
         "fit": {
-            "name": bundle_name(work.recipe, found.train.name),
+            "name": bundle_name(work.recipe.output.name, found.train.name),
             "task": work.task.name,
             "method": best.method,
             "model": work.recipe.model if best.method != "tfidf" else None,
@@ -73,6 +69,7 @@ def evidence_of(
             "rows_valid": len(best.judged.rows) if made.held_out else 0,
             "rows_test": len(found.test.examples) if found.test is not None else 0,
             "rows_unlabelled": len(work.unlabelled),
+            "also": [each.to_json() for each in work.also],
             "labels": len(work.task.labels),
             "cross_validated": work.few,
             "notes": [*found.columns.notes, *_events(made)],
@@ -122,23 +119,3 @@ def _candidate(each: Candidate, best: Candidate) -> dict[str, Any]:
         "interval": evaluation["intervals"][metric],
         "chosen": each is best,
     }
-
-
-def environment() -> dict[str, Any]:
-    """What the figures were measured with."""
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "packages": versions(),
-        "processor": processor(),
-        "cpu_flags": cpu_flags(),
-        "cores": usable_cores(),
-        "memory_mb": memory_mb(),
-    }
-
-
-def bundle_name(recipe: Recipe, file: str) -> str:
-    """The recipe's name, or one made of the data file's."""
-    wanted = recipe.output.name or Path(file).stem
-    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in wanted.lower())
-    return kept.strip("-")[:64] or "model"

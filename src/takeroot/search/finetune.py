@@ -24,6 +24,7 @@ from takeroot.models.adapters.places import freeze
 from takeroot.models.adapters.prompt import Prompt
 from takeroot.models.text_model import TextModel
 from takeroot.search import probe as probes
+from takeroot.search.beside import beside, tagged
 from takeroot.search.probe import Probe
 from takeroot.search.work import Judged, Part, Work, gather
 from takeroot.tasks import Encoded, Encoding, Task, encode_examples
@@ -98,6 +99,7 @@ def configure(
         patience=fit.patience,
         precision=dtype,
         recompute=fit.recompute,
+        shard=fit.shard,
         seed=fit.seed,
     )
 
@@ -174,13 +176,17 @@ def fine_tune(
         few = few_labelled(work.task, len(part.train))
         head = probes.solve_head(work, softer(probe) if few else probe, part.train)
     model = to_train(work, head)
+    more = beside(work, model, part, config.precision)
     attached = set_trained(work, model, adapter)
     rows = encode(work, part.train).rows
-    valid = encode(work, part.judge).rows if config.patience is not None else ()
+    valid: Sequence[Any] = encode(work, part.judge).rows if config.patience is not None else ()
     objective = replace(objective_of(work, len(part.train)), penalty=attached.penalty)
+    network, learnt = model, from_frozen(work, model, config, objective, rows, adapter)
+    if more is not None:
+        network, learnt, valid = more.network(model), more.learnt(objective, rows), tagged(valid)
     history = train(
-        model,
-        *from_frozen(work, model, config, objective, rows, adapter),
+        network,
+        *learnt,
         config,
         valid=valid,
         progress=work.progress,
@@ -217,6 +223,7 @@ def from_frozen(  # each of them may forbid it
             parameter.requires_grad for parameter in embeddings.parameters()
         ),
         "learned words pass through them, too": isinstance(adapter, Prompt),
+        "further tasks are learnt along (data.also)": work.also,
     }
     for reason, forbids in reasons.items():
         if forbids:

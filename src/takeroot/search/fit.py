@@ -7,10 +7,8 @@ against the network, and write the bundle with all evidence.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,32 +28,19 @@ from takeroot.search.learning_curve import learning_curve
 from takeroot.search.material import Material
 from takeroot.search.methods import METHODS, Tried, check, retrained
 from takeroot.search.plan import methods_of
-from takeroot.search.run_folder import clear, keeping, recipe_of
+from takeroot.search.run_folder import keeping
 from takeroot.search.winner import train_winner
-from takeroot.search.work import EXPORT_S, Clock, Work
+from takeroot.search.work import EXPORT_S, Work
 from takeroot.stop import Stop
 from takeroot.tasks import TASKS, Task
 from takeroot.tasks.multilabel import best_macro_f1
 from takeroot.train import Progress, Silent
+from takeroot.train.clock import Clock
 from takeroot.train.memory import explained
+from takeroot.train.run_folder import Run, finished, recipe_of
 from takeroot.train.sinks import flat, watched
 
 REFIT_SHARE = 0.5  # of the training time, kept for the last training on all rows
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished fit.
-
-    Args:
-        path: The run's folder.
-        bundle: The bundle in it.
-        summary: What ``fit --json`` prints.
-    """
-
-    path: Path
-    bundle: Path
-    summary: dict[str, Any]
 
 
 def fit_recipe(  # noqa: PLR0913  what is optional is named
@@ -127,12 +112,8 @@ def resume(
     Raises:
         CheckpointError: If there is no such run, or it began with other rows.
     """
-    if (out / "bundle").is_dir():
-        clear(out)
-        evidence = {
-            path.stem: json.loads(path.read_text(encoding="utf-8"))
-            for path in (out / "bundle" / "evidence").glob("*.json")
-        }
+    evidence = finished(out)
+    if evidence is not None:
         return Run(out, out / "bundle", summary_of(out / "bundle", evidence))
     return fit_recipe(
         recipe_of(out),
@@ -161,7 +142,8 @@ def _work(
             recipe, pretrained.tokenizer, rows, pretrained.max_tokens
         )
     parts = materials.parts_of(recipe, rows, task_name)
-    return Work(recipe, task, rows, parts, pretrained, max_tokens, show, clock, found.unlabelled)
+    more = (found.unlabelled, found.also)
+    return Work(recipe, task, rows, parts, pretrained, max_tokens, show, clock, *more)
 
 
 def _task(recipe: Recipe, found: Material) -> Task:

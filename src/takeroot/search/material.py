@@ -16,15 +16,15 @@ from takeroot.data import (
     infer,
     label_names,
     names_of,
-    read,
 )
 from takeroot.data.check import DataReport, check
+from takeroot.data.given import given_table
 from takeroot.data.lengths import token_use
-from takeroot.data.limits import Limits
 from takeroot.data.split import split
 from takeroot.errors import DataError
 from takeroot.recipe import Recipe
-from takeroot.search import unlabelled
+from takeroot.search import also, unlabelled
+from takeroot.search.also import Also
 from takeroot.search.work import FEW_ROWS, Part, cross_validation
 from takeroot.train import Progress
 
@@ -43,12 +43,14 @@ class Material:
         test: The rows of the test file, or None.
         labels: Every label of the labelled rows, sorted.
         unlabelled: Texts without labels that may be learnt from as well.
+        also: Further tasks that are learnt along with the rows' own.
     """
 
     train: Dataset
     test: Dataset | None
     labels: tuple[str, ...]
     unlabelled: tuple[Example, ...] = ()
+    also: tuple[Also, ...] = ()
 
     @property
     def columns(self) -> Columns:
@@ -63,7 +65,8 @@ def gather(recipe: Recipe, table: Table | None, test: Table | None, progress: Pr
         DataError: If there are fewer than two classes, a class of the test file is unknown, or a
             file cannot be read.
     """
-    train = dataset_of(recipe, table_of(recipe, recipe.data.path, table), None, progress)
+    own = table_of(recipe, recipe.data.path, table)
+    train = dataset_of(recipe, own, None, progress)
     for note in train.columns.notes:
         progress.note(note)
     held = None
@@ -78,7 +81,7 @@ def gather(recipe: Recipe, table: Table | None, test: Table | None, progress: Pr
     if recipe.data.unlabelled is not None:
         file = table_of(unlabelled.reading(recipe), recipe.data.unlabelled, None)
         more = unlabelled.usable(recipe, file, train.columns, train.examples, held, progress)
-    return Material(train, held, labels, more)
+    return Material(train, held, labels, more, also.gather(recipe, train, own, held, progress))
 
 
 def parts_of(recipe: Recipe, rows: tuple[Example, ...], task: str) -> tuple[Part, ...]:
@@ -141,18 +144,7 @@ def report_of(
 
 def table_of(recipe: Recipe, path: str | None, table: Table | None) -> Table:
     """The given table, or the file's."""
-    if table is not None:
-        return table
-    if path is None:
-        raise DataError("data.path: no labelled file was given")
-    data = recipe.data
-    usual = Limits()
-    limits = replace(
-        usual,
-        field_chars=max(usual.field_chars, data.max_chars),
-        record_chars=max(usual.record_chars, 2 * data.max_chars),
-    )
-    return read(path, encoding=data.encoding, limits=limits, header=data.header, format=data.format)
+    return given_table(recipe.data, path, table)
 
 
 def dataset_of(recipe: Recipe, table: Table, known: Columns | None, progress: Progress) -> Dataset:

@@ -26,9 +26,13 @@ from takeroot.search.tfidf import TfidfModel
 from takeroot.search.work import EXPORT_S, Judged, Part, Work
 from takeroot.train import History
 from takeroot.train import precision as precisions
+from takeroot.train.group import current
+from takeroot.train.shard import ONE_PROCESS
 
 BEST_PARTS = 3  # folds that preset best judges training on; balanced takes one
 FREEZING = ("full", *ADAPTERS)  # methods that may leave layers as they are
+ALSO = ("auto", *FREEZING)  # methods whose training takes further tasks along
+SHARDING = ("auto", "full", "contrastive", "lora", "ia3", "adapter")  # whose layers stand alone
 EVERY_TASK = ("classify", "multilabel", "pair", "tag")
 POOLED_TASKS = ("classify", "multilabel", "pair")
 
@@ -201,6 +205,18 @@ def check(recipe: Recipe) -> None:
             f"fit.freeze: fit.method: {method} does not take it; methods that do: "
             + ", ".join(FREEZING)
         )
+    if recipe.data.also and method not in ALSO:
+        raise RecipeError(
+            f"data.also: fit.method: {method} does not learn further tasks along; methods that do: "
+            + ", ".join(ALSO)
+        )
+    if recipe.fit.shard and method not in SHARDING:
+        raise RecipeError(
+            f"fit.shard: fit.method: {method} does not take it; methods that do: "
+            + ", ".join(SHARDING)
+        )
+    if recipe.fit.shard and current().size == 1:
+        raise RecipeError(ONE_PROCESS)
     if recipe.fit.freeze and recipe.data.unlabelled is not None:
         raise RecipeError(
             "fit.freeze: learning from data.unlabelled trains every layer; leave out one"

@@ -8,7 +8,7 @@ from takeroot.search.methods import METHODS
 from takeroot.search.work import Work
 
 AUTO = ("tfidf", "probe", "full")
-AUTO_OF_FEW = ("tfidf", "probe", "contrastive")  # where labels are few, and no layer is frozen
+AUTO_OF_FEW = ("tfidf", "probe", "contrastive")  # where labels are few
 
 
 def methods_of(work: Work) -> list[str]:
@@ -32,7 +32,8 @@ def methods_of(work: Work) -> list[str]:
             )
         return [wanted, *_by_itself(work)]
     few = finetune.few_labelled(work.task, work.own)
-    tried = AUTO_OF_FEW if few and not work.recipe.fit.freeze else AUTO
+    whole = work.recipe.fit.freeze or work.also  # which contrastive training does not take
+    tried = AUTO_OF_FEW if few and not whole else AUTO
     found = [name for name in able if name in tried and _worth_trying(work, name)]
     return [*found, *_by_itself(work)]
 

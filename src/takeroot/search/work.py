@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,9 +15,11 @@ from takeroot.bundle.cores import usable_cores
 from takeroot.data import Example, folds
 from takeroot.models.load import Pretrained
 from takeroot.recipe import Recipe
+from takeroot.search.also import Also
 from takeroot.tasks import Task
 from takeroot.train import Progress
 from takeroot.train.checkpoints import Checkpoints
+from takeroot.train.clock import Clock
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,30 +27,6 @@ Result = TypeVar("Result")
 EXPORT_S = 25.0  # of a time limit, kept back for export, replay and report
 FEW_ROWS = 2000  # below, rows are too precious to hold out: candidates are cross-validated
 FOLDS = 5
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The time limit of a run.
-
-    Args:
-        limit_s: Seconds for the whole run, or None.
-        started: ``time.monotonic()`` at its start.
-        recall: Gives the reading of an earlier process in place of a new one, where there is one.
-    """
-
-    limit_s: float | None
-    started: float = field(default_factory=time.monotonic)
-    recall: Callable[[Callable[[], float]], float] = lambda read: read()
-
-    def spent(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.started
-
-    def left(self, reserve_s: float = 0.0) -> float | None:
-        """Seconds left when ``reserve_s`` are kept for later; None without a limit."""
-        limit_s = self.limit_s
-        return None if limit_s is None else self.recall(lambda: limit_s - self.spent() - reserve_s)
 
 
 @dataclass(frozen=True)
@@ -74,6 +51,7 @@ class Work:
         progress: Where to report to.
         clock: The time limit.
         unlabelled: Texts without labels that may be learnt from as well.
+        also: Further tasks that are learnt along with this one.
         copies: How many rows, the last ones, are changed copies: trained on, never judged.
         keep: Where the states of its trainings are kept.
         measured: Called with a name and what measures it; what an earlier process of the run has
@@ -89,6 +67,7 @@ class Work:
     progress: Progress
     clock: Clock
     unlabelled: tuple[Example, ...] = ()
+    also: tuple[Also, ...] = ()
     copies: int = 0
     keep: Checkpoints | None = None
     measured: Callable[[str, Callable[[], Any]], Any] = lambda name, measure: measure()
