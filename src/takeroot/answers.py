@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from takeroot.bundle import Answer, Predictor, Spec
+from takeroot.bundle.chat import asked_turns, is_chat
 from takeroot.bundle.decode import EMPTY_REASON
+from takeroot.bundle.spec import AnyInput
 from takeroot.data.cells import CellError, is_missing, to_text
 from takeroot.data.table import Row, Table
 from takeroot.data.write import Cells, writer
@@ -20,6 +22,7 @@ from takeroot.errors import DataError
 from takeroot.files import replacing
 
 BLOCK_ROWS = 8192
+CHAT_REASON = "bad_chat"  # a list of turns that nothing can be answered to
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ def answer_table(
     out: Path,
     text: str | None = None,
     second: str | None = None,
+    max_new_tokens: int | None = None,
 ) -> Outcome:
     """Write the table with an answer a row to ``out``, in the format its name says.
 
@@ -52,9 +56,11 @@ def answer_table(
         out: A file ending in one of ``WRITERS``.
         text: The text column; the one used in training when absent.
         second: The second text column of a pair; the one used in training when absent.
+        max_new_tokens: Most tokens of an answer that is a text; the bundle's limit if absent.
 
     Raises:
-        DataError: If a column is missing or the format is unknown.
+        DataError: If a column is missing, the format is unknown, or ``max_new_tokens`` is given to
+            a model that does not write.
     """
     write = writer(out)
     columns = input_columns(predictor.spec, table, text, second)
@@ -62,7 +68,7 @@ def answer_table(
     counts = {"rows": 0, "abstained": 0}
 
     def filled() -> Iterator[Cells]:
-        for row, answer in _answered(predictor, table.rows, columns):
+        for row, answer in _answered(predictor, table.rows, columns, max_new_tokens):
             counts["rows"] += 1
             counts["abstained"] += answer.abstained
             cells = _cells(predictor.spec.task, answer)
@@ -109,17 +115,35 @@ def _free_names(task: str, taken: Sequence[str]) -> tuple[str, ...]:
 
 
 def _answered(
-    predictor: Predictor, rows: Iterable[Row], columns: tuple[str, ...]
+    predictor: Predictor,
+    rows: Iterable[Row],
+    columns: tuple[str, ...],
+    max_new_tokens: int | None,
 ) -> Iterator[tuple[Row, Answer]]:
     """Each row with its answer; a row without text is abstained on, unseen by the model."""
     rows = iter(rows)
     while block := list(islice(rows, BLOCK_ROWS)):
-        texts = [[_text(row.values.get(column)) for column in columns] for row in block]
-        given = [place for place, parts in enumerate(texts) if all(parts)]
-        inputs = [_input(texts[place]) for place in given]
-        answers = dict(zip(given, predictor.predict(inputs) if inputs else [], strict=True))
-        silent = Answer(confidence=0.0, abstained=True, reason=EMPTY_REASON)
-        yield from ((row, answers.get(place, silent)) for place, row in enumerate(block))
+        inputs = [_input(predictor.spec, row, columns) for row in block]
+        given = [place for place, item in enumerate(inputs) if not isinstance(item, Answer)]
+        asked = [item for item in inputs if not isinstance(item, Answer)]
+        made = predictor.predict(asked, max_new_tokens=max_new_tokens) if asked else []
+        answers = dict(zip(given, made, strict=True))
+        for place, (row, item) in enumerate(zip(block, inputs, strict=True)):
+            yield row, item if isinstance(item, Answer) else answers[place]
+
+
+def _input(spec: Spec, row: Row, columns: tuple[str, ...]) -> AnyInput | Answer:
+    """What the predictor takes for a row, or the answer where it has nothing to read."""
+    value = row.values.get(columns[0])
+    if spec.generation is not None and spec.generation.frames and is_chat(value):
+        try:
+            return asked_turns(value, spec.generation.frames)
+        except DataError:
+            return Answer(confidence=0.0, abstained=True, reason=CHAT_REASON)
+    parts = [_text(row.values.get(column)) for column in columns]
+    if not all(parts):
+        return Answer(confidence=0.0, abstained=True, reason=EMPTY_REASON)
+    return parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
 
 def _text(value: Any) -> str:
@@ -130,14 +154,9 @@ def _text(value: Any) -> str:
         return ""
 
 
-def _input(parts: Sequence[str]) -> str | tuple[str, str]:
-    """What the predictor takes for one row."""
-    return parts[0] if len(parts) == 1 else (parts[0], parts[1])
-
-
 def _cells(task: str, answer: Answer) -> tuple[Any, float, bool, str | None]:
     """The answer's four cells."""
-    predicted: Any = answer.label
+    predicted: Any = answer.label if answer.text is None else answer.text
     if task == "multilabel":
         predicted = list(answer.labels)
     elif task == "tag":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from takeroot.stop import Stop
     from takeroot.train.progress import Progress
 
-    Input = str | tuple[str, str]
+    Chat = Sequence[Mapping[str, str]]
+    Input = str | tuple[str, str] | Chat
 
 RUNS = Path("runs")
 MODELS = Path("models")
@@ -79,8 +80,14 @@ class Model:
         """The HTML report."""
         return self.bundle / "report.html"
 
-    def predict(self, inputs: Sequence[Input]) -> list[Answer]:
-        """An answer for each text, or each pair of texts for task pair.
+    def predict(
+        self, inputs: Sequence[Input], *, max_new_tokens: int | None = None
+    ) -> list[Answer]:
+        """An answer for each text, each pair of texts (pair), or each chat (generate).
+
+        Args:
+            inputs: Texts; a chat is a list of ``{"role", "content"}``, its last turn a user's.
+            max_new_tokens: Most tokens of an answer that is a text; the bundle's limit if absent.
 
         Raises:
             DataError: If ``inputs`` is one bare text; give a list of one.
@@ -89,7 +96,21 @@ class Model:
             raise DataError(
                 f"predict: takes a list of texts, got one text; write [{inputs[:40]!r}]"
             )
-        return self.predictor.predict(inputs)
+        return self.predictor.predict(
+            [_asked(item) for item in inputs], max_new_tokens=max_new_tokens
+        )
+
+    def stream(self, item: str | Chat, *, max_new_tokens: int | None = None) -> Iterator[str]:
+        """The text a model writes for one input, in pieces, as they are written.
+
+        Args:
+            item: A prompt or source; for generate also a chat, as ``predict`` takes it.
+            max_new_tokens: Most tokens; the bundle's limit if absent.
+
+        Raises:
+            DataError: If the model does not write texts, or the input is not one.
+        """
+        return self.predictor.stream(_asked(item), max_new_tokens=max_new_tokens)
 
     def predict_proba(self, inputs: Sequence[Input]) -> NDArray[np.float64]:
         """Calibrated probabilities, a row a text, a column a label.
@@ -101,6 +122,10 @@ class Model:
 
         if self.spec.task == "tag":
             raise DataError("predict_proba: not for task tag; see each entity's confidence")
+        if self.spec.writes:
+            raise DataError(
+                f"predict_proba: not for task {self.spec.task}, whose answers are texts"
+            )
         answers = self.predict(inputs)
         rows = [[answer.probabilities[label] for label in self.labels] for answer in answers]
         return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(self.labels))
@@ -132,6 +157,15 @@ class Model:
         return score(self.predictor, table, columns, out_of_scope_label).to_json()
 
 
+def _asked(item: Any) -> Any:
+    """The input as a predictor takes it: a chat as turns, anything else as it is."""
+    from takeroot.bundle.chat import read_chat
+
+    if isinstance(item, list | tuple) and item and isinstance(item[0], dict):
+        return read_chat(item)
+    return item
+
+
 def fit(
     data: Any = None,
     *,
@@ -149,6 +183,7 @@ def fit(
     allow_download: bool = False,
     progress: Progress | None = None,
     resume: str | Path | None = None,
+    processes: int | None = None,
 ) -> Model:
     """A model trained on labelled data and checked on this machine.
 
@@ -158,7 +193,8 @@ def fit(
         text: Text column; inferred when absent.
         label: Label column; inferred when absent.
         second: Second text column, for task pair.
-        task: ``classify``, ``multilabel``, ``pair`` or ``tag``; inferred when absent.
+        task: ``classify``, ``multilabel``, ``pair`` or ``tag``, inferred when absent; or
+            ``generate`` or ``seq2seq``, for models that write.
         model: Packaged name, local folder, or hub id.
         preset: ``fast``, ``balanced`` or ``best``.
         time_limit_s: Seconds for the whole run.
@@ -169,6 +205,7 @@ def fit(
         progress: Is told how far the work is.
         resume: Folder of a run that was cut off, to go on with: it has its own recipe, and only
             data that was given as an object must be given again.
+        processes: How many processes of this machine train together.
 
     Raises:
         TakerootError: If the data, a setting or the output folder cannot be used.
@@ -185,6 +222,7 @@ def fit(
             test=_table(test),
             allow_download=allow_download,
             progress=progress,
+            processes=processes,
         )
     wanted = settings(
         recipe,
@@ -206,6 +244,7 @@ def fit(
         test=_table(test),
         allow_download=allow_download,
         progress=progress,
+        processes=processes,
     )
 
 
@@ -247,25 +286,31 @@ def run(
     allow_download: bool = False,
     progress: Progress | None = None,
     stop: Stop | None = None,
+    processes: int | None = None,
 ) -> Model:
     """The model a recipe makes; see :func:`fit`."""
     if table is None and recipe.data.path is None and recipe.fit.method != "zero_shot":
         raise RecipeError("data.path: nothing to fit on; name a labelled file")
     folder = run_folder(recipe, out)
     require("torch", "train")
-    from takeroot.search import (
-        fit_recipe,
-    )  # imports torch: seconds that opening a model must not cost
+    # What makes models imports torch: seconds that opening one must not cost.
+    from takeroot.train.helpers import together
 
-    done = fit_recipe(
-        recipe,
-        folder,
-        table=table,
-        test=test,
-        progress=progress,
-        allow_download=allow_download,
-        stop=stop,
-    )
+    if recipe.task in recipes.WRITING:
+        from takeroot.generation import fit_recipe
+    else:
+        from takeroot.search import fit_recipe
+
+    with together(processes):
+        done = fit_recipe(
+            recipe,
+            folder,
+            table=table,
+            test=test,
+            progress=progress,
+            allow_download=allow_download,
+            stop=stop,
+        )
     return Model(done.bundle, done.summary)
 
 
@@ -278,6 +323,7 @@ def go_on(
     allow_download: bool = False,
     progress: Progress | None = None,
     stop: Stop | None = None,
+    processes: int | None = None,
 ) -> Model:
     """The model of a run that was cut off; of one that is finished, its model.
 
@@ -289,6 +335,7 @@ def go_on(
         allow_download: Whether a hub id may be fetched from the network.
         progress: Is told how far the work is.
         stop: Asked to stop.
+        processes: As in :func:`fit`; a training goes on with as many as it began with.
 
     Raises:
         RecipeError: If anything was given.
@@ -299,16 +346,23 @@ def go_on(
             f"--resume {folder}: a run goes on with its own settings; leave out " + ", ".join(given)
         )
     require("torch", "train")
-    from takeroot.search import resume  # imports torch, as run's does
+    from takeroot.train.helpers import together  # imports torch, as run's do
+    from takeroot.train.run_folder import writes
 
-    done = resume(
-        Path(folder),
-        table=table,
-        test=test,
-        progress=progress,
-        allow_download=allow_download,
-        stop=stop,
-    )
+    if writes(Path(folder)):
+        from takeroot.generation import resume
+    else:
+        from takeroot.search import resume
+
+    with together(processes):
+        done = resume(
+            Path(folder),
+            table=table,
+            test=test,
+            progress=progress,
+            allow_download=allow_download,
+            stop=stop,
+        )
     return Model(done.bundle, done.summary)
 
 
@@ -319,6 +373,7 @@ def pretrain(
     out: str | Path | None = None,
     allow_download: bool = False,
     progress: Progress | None = None,
+    processes: int | None = None,
 ) -> dict[str, Any]:
     """What is known of an encoder made from texts without labels; ``["model"]`` is its folder.
 
@@ -328,6 +383,7 @@ def pretrain(
         out: New model folder; a free name under ``models/`` when absent.
         allow_download: Whether a hub id may be fetched from the network.
         progress: Is told how far the work is.
+        processes: How many processes of this machine train together.
 
     Raises:
         TakerootError: If the texts, a setting or the folder cannot be used.
@@ -341,8 +397,10 @@ def pretrain(
     folder = Path(out) if out is not None else MODELS / _free(MODELS, name)
     require("torch", "train")
     from takeroot.pretraining import pretrain_recipe  # imports torch, as run's does
+    from takeroot.train.helpers import together
 
-    done = pretrain_recipe(wanted, folder, progress=progress, allow_download=allow_download)
+    with together(processes):
+        done = pretrain_recipe(wanted, folder, progress=progress, allow_download=allow_download)
     return done.summary
 
 

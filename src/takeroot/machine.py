@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import re
+import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+from takeroot.bundle.cores import usable_cores
 
 # Flag names of Linux's /proc/cpuinfo, x86 and Arm, by what they speed up.
 FLAGS = {
@@ -77,6 +82,24 @@ def memory_mb() -> dict[str, int | None]:
     }
 
 
+def environment() -> dict[str, Any]:
+    """What the figures were measured with."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "packages": versions(),
+        "processor": processor(),
+        "cpu_flags": cpu_flags(),
+        "cores": usable_cores(),
+        "memory_mb": memory_mb(),
+    }
+
+
+def peak_rss_mb() -> int:
+    """The most memory this process has held, in MB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
 def requirements() -> list[Requirement]:
     """Every package that takeroot or one of its extras needs, as its metadata tells."""
     return [_requirement(line) for line in metadata.requires("takeroot") or []]
@@ -85,7 +108,7 @@ def requirements() -> list[Requirement]:
 def versions() -> dict[str, str]:
     """Python's and takeroot's versions, and those of the packages it stands on."""
     base = {"python": platform.python_version(), "takeroot": metadata.version("takeroot")}
-    needed = (item for item in requirements() if item.extra in ("", "train"))
+    needed = (item for item in requirements() if item.extra in ("", "train", "generate"))
     return base | {item.package: item.version for item in needed if item.version}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,14 +10,38 @@ import numpy as np
 
 from takeroot.bundle import Answer, Outputs, Predictor
 from takeroot.bundle.abstain import OUT_OF_SCOPE
-from takeroot.bundle.decode import decode
-from takeroot.bundle.spec import Spec
+from takeroot.bundle.spec import AnyInput, Input, Spec
 from takeroot.data.cells import SEPARATORS
 from takeroot.data.columns import Columns, infer
 from takeroot.data.dataset import Dataset, build
+from takeroot.data.example import Label
+from takeroot.data.exchanges import exchange_columns, exchanges
 from takeroot.data.table import Table
 from takeroot.errors import DataError
 from takeroot.evaluate import Comparison, Evaluation, compare, evaluate
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows to score on.
+
+    Args:
+        inputs: What the model is asked.
+        gold: What it should answer.
+        sources: Where each row came from, for messages.
+        shown: Each input as text.
+        sha256: Hash of the rows.
+        rows_in: Rows that were read.
+        rejected: Rows among them that were left out.
+    """
+
+    inputs: Sequence[AnyInput]
+    gold: Sequence[Label]
+    sources: Sequence[str]
+    shown: Sequence[Input]
+    sha256: str
+    rows_in: int
+    rejected: int
 
 
 @dataclass(frozen=True)
@@ -26,17 +50,17 @@ class Scored:
 
     Args:
         evaluation: The figures.
-        dataset: The rows they stand on.
+        rows: Those they stand on.
         answers: The bundle's answer to each of them.
     """
 
     evaluation: Evaluation
-    dataset: Dataset
+    rows: Labelled
     answers: list[Answer]
 
     def to_json(self) -> dict[str, Any]:
         """The figures, and how many rows were read and left out."""
-        counts = {"rows_in": self.dataset.rows_in, "rejected": len(self.dataset.rejects)}
+        counts = {"rows_in": self.rows.rows_in, "rejected": self.rows.rejected}
         return {**self.evaluation.to_json(), **counts}
 
 
@@ -59,21 +83,22 @@ def score(
         DataError: If a column is missing, or a label is not one of the bundle's.
     """
     spec = predictor.spec
-    dataset = labelled(spec, table, columns)
-    inputs = [example.input for example in dataset.examples]
-    outputs = predictor.outputs(inputs)
-    answers = decode(spec, outputs, predictor.reference, inputs)
+    if spec.writes and out_of_scope_label is not None:
+        raise DataError(f"out of scope {out_of_scope_label!r}: a model that writes has no labels")
+    rows = _exchanged(spec, table, columns) if spec.writes else _labelled(spec, table, columns)
+    outputs = predictor.outputs(rows.inputs)
+    answers = predictor.answers(outputs, rows.inputs)
     evaluation = evaluate(
         spec.task,
         spec.labels,
         answers,
-        [example.label for example in dataset.examples],
-        inputs,
-        sources=[example.source for example in dataset.examples],
+        rows.gold,
+        rows.shown,
+        sources=rows.sources,
         out_of_scope_label=out_of_scope_label,
         scope_scores=_scope_scores(predictor, outputs) if out_of_scope_label else None,
     )
-    return Scored(evaluation, dataset, answers)
+    return Scored(evaluation, rows, answers)
 
 
 def against(first: Scored, second: Scored, out_of_scope_label: str | None = None) -> Comparison:
@@ -83,7 +108,7 @@ def against(first: Scored, second: Scored, out_of_scope_label: str | None = None
         DataError: If the bundles do different tasks or were scored on different rows.
     """
     tasks = first.evaluation.task, second.evaluation.task
-    if tasks[0] != tasks[1] or first.dataset.sha256 != second.dataset.sha256:
+    if tasks[0] != tasks[1] or first.rows.sha256 != second.rows.sha256:
         raise DataError(f"--against: tasks {tasks[0]} and {tasks[1]}: need one task, the same rows")
     names = [score.label for scored in (first, second) for score in scored.evaluation.per_class]
     return compare(
@@ -91,8 +116,8 @@ def against(first: Scored, second: Scored, out_of_scope_label: str | None = None
         tuple(dict.fromkeys(names)),
         first.answers,
         second.answers,
-        [example.label for example in first.dataset.examples],
-        [example.input for example in first.dataset.examples],
+        first.rows.gold,
+        first.rows.shown,
         out_of_scope_label=out_of_scope_label,
     )
 
@@ -108,6 +133,39 @@ def labelled(spec: Spec, table: Table, columns: Mapping[str, str | None]) -> Dat
     if spec.task == "multilabel":
         found = replace(found, separator=_separator(spec, table, found))
     return build(table, found)
+
+
+def _labelled(spec: Spec, table: Table, columns: Mapping[str, str | None]) -> Labelled:
+    """The table's rows for a model of labels."""
+    found = labelled(spec, table, columns)
+    inputs = [example.input for example in found.examples]
+    return Labelled(
+        inputs=inputs,
+        gold=[example.label for example in found.examples],
+        sources=[example.source for example in found.examples],
+        shown=inputs,
+        sha256=found.sha256,
+        rows_in=found.rows_in,
+        rejected=len(found.rejects),
+    )
+
+
+def _exchanged(spec: Spec, table: Table, columns: Mapping[str, str | None]) -> Labelled:
+    """The table's rows for a model that writes texts."""
+    text, label = (
+        columns.get(role) or (trained if trained in table.columns else None)
+        for role, trained in (("text", spec.input.text), ("label", spec.input.label))
+    )
+    found = exchanges(table, exchange_columns(table, spec.task, text=text, label=label))
+    return Labelled(
+        inputs=[row.input for row in found.rows],
+        gold=[row.response for row in found.rows],
+        sources=[row.source for row in found.rows],
+        shown=[row.shown for row in found.rows],
+        sha256=found.sha256,
+        rows_in=found.rows_in,
+        rejected=len(found.rejects),
+    )
 
 
 def _separator(spec: Spec, table: Table, found: Columns) -> str | None:

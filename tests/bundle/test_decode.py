@@ -101,4 +101,4 @@ def test_no_inputs_give_no_answers(make_spec):
 
 
 def test_every_task_has_a_decoder():
-    assert set(DECODERS) == {"classify", "multilabel", "pair", "tag"}
+    assert set(DECODERS) == {"classify", "multilabel", "pair", "tag", "generate", "seq2seq"}

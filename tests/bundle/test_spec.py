@@ -8,6 +8,9 @@ from takeroot.bundle.spec import FORMAT, MIGRATIONS, Spec, parse_spec
 from takeroot.errors import BundleError
 
 VALUES = {"name": "m", "task": "classify", "labels": ["a", "b"], "runtime": "onnx"}
+WRITES = {"task": "generate", "runtime": "ctranslate2", "normalisation": "none"}
+END = {"end": ["</s>"]}
+FRAMES = {"user": ["<u>", "</u>"], "assistant": ["<a>", "</a>"]}
 KNN = {"method": "knn", "threshold": 0.0}
 
 
@@ -21,7 +24,7 @@ def test_a_spec_survives_json(make_spec):
     ("change", "message"),
     [
         ({"labels": ["a", "a"]}, "a name repeats"),
-        ({"labels": ["a"]}, "needs two or more"),
+        ({"labels": ["a"]}, "classify needs 2 or more"),
         ({"labels": []}, "labels"),
         ({"thresholds": {"z": 0.5}}, "'z' is not a label"),
         ({"task": "tag"}, "tag needs runtime 'onnx' and normalisation 'none'"),
@@ -35,6 +38,20 @@ def test_a_spec_survives_json(make_spec):
         ({"unknown": 1}, "unknown"),
         ({"name": "../up"}, "name"),
         ({"max_tokens": "64"}, "max_tokens"),
+        ({"generation": {"end": ["</s>"]}}, "generation: not for classify"),
+        ({"runtime": "ctranslate2"}, "generation: not for classify"),
+        (WRITES, "generate needs generation, runtime 'ctranslate2' and normalisation 'none'"),
+        (WRITES | {"generation": {"end": []}}, r"generation\.end"),
+        (WRITES | {"generation": END}, "has no labels"),
+        (WRITES | {"labels": [], "generation": END | {"context": 64}}, "context: 64 tokens do not"),
+        (
+            WRITES | {"task": "seq2seq", "labels": [], "generation": END | {"frames": FRAMES}},
+            "frames: only for generate",
+        ),
+        (
+            WRITES | {"labels": [], "generation": END | {"frames": FRAMES, "before": ["<s>"]}},
+            "without before and after",
+        ),
         ({"format": 2}, "format 2 is unknown; this version reads 1–1"),
         ({"format": True}, "format True is unknown"),
         ({"format": None}, "format None is unknown"),

@@ -145,7 +145,7 @@ def test_nothing_is_left_where_the_output_cannot_be_written(
 def test_an_interrupted_prediction_leaves_nothing(
     takeroot: Run, shop_bundle: Path, shop_csv: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("takeroot.bundle.Predictor.predict", interrupted)

@@ -46,7 +46,8 @@ def test_example_is_short_and_listed(path: Path) -> None:
 def test_recipe_loads_and_its_files_exist(path: Path) -> None:
     made = recipe.load(path)
 
-    files = (made.data.path, made.data.test, made.data.unlabelled)
+    also = (each.path for each in made.data.also)
+    files = (made.data.path, made.data.test, made.data.unlabelled, *also)
     assert made.data.path is not None or made.data.labels
     assert all(Path(file).is_file() for file in files if file is not None)
 

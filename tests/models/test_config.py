@@ -80,5 +80,5 @@ def test_json_that_is_no_object_is_refused(tmp_path: Path):
 
 
 def test_a_folder_without_config_says_what_to_give(tmp_path: Path):
-    with pytest.raises(ModelError, match=r"no config\.json; give the folder of a saved encoder"):
+    with pytest.raises(ModelError, match=r"no config\.json; give the folder of a saved model"):
         read_config(tmp_path)

@@ -197,4 +197,4 @@ def test_the_packaged_model_loads():
     pretrained = load("minilm-l6")
 
     assert (pretrained.hidden_size, pretrained.max_tokens) == (384, 512)
-    assert set(PACKAGED) == {"minilm-l6"}
+    assert pretrained.name in PACKAGED

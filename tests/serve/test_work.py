@@ -38,6 +38,9 @@ class Hand:
     def put(self, piece: Piece, ahead: int = 0) -> None:
         self.queue.put(piece, ahead)
 
+    def leave(self, piece: Piece) -> None:
+        self.queue.leave(piece)
+
     def take(self) -> None:
         """Let a worker have some."""
         self.given += self.queue.take(32)

@@ -13,12 +13,13 @@ import numpy as np
 
 from takeroot.bundle.abstain import OUT_OF_SCOPE, Reference
 from takeroot.bundle.answer import Answer, Entity
-from takeroot.bundle.outputs import Outputs
+from takeroot.bundle.outputs import Outputs, Written
 from takeroot.bundle.spec import Input, Spec
 from takeroot.bundle.tags import entities, viterbi
 
 OUT_OF_SCOPE_REASON = "out_of_scope"
 EMPTY_REASON = "empty_text"
+CUT_REASON = "max_tokens"
 
 Decoder = Callable[[Spec, Outputs, Reference, Sequence[Input]], list[Answer]]
 
@@ -131,6 +132,23 @@ def _decode_tag(
     return answers
 
 
+def _decode_written(
+    _spec: Spec, outputs: Outputs, _reference: Reference, _inputs: Sequence[Input]
+) -> list[Answer]:
+    """The text of each input."""
+    return [written_answer(each) for each in outputs.written]
+
+
+def written_answer(written: Written) -> Answer:
+    """A text that was written, as an answer."""
+    return Answer(
+        text=written.text,
+        tokens=written.tokens,
+        confidence=written.confidence,
+        reason=None if written.ended else CUT_REASON,
+    )
+
+
 def _softmax(logits: np.ndarray) -> np.ndarray:
     """Row-wise softmax."""
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -148,4 +166,6 @@ DECODERS: dict[str, Decoder] = {
     "pair": _decode_classify,
     "multilabel": _decode_multilabel,
     "tag": _decode_tag,
+    "generate": _decode_written,
+    "seq2seq": _decode_written,
 }

@@ -27,12 +27,14 @@ _CAPS = {  # bytes a file may have, by its name's end; a model file is bound by 
     ".json": 256 * MIB,
     ".safetensors": 64 * 1024 * MIB,
     ".onnx": 2048 * MIB - 1,
+    ".bin": 64 * 1024 * MIB,
     ".html": 64 * MIB,
     ".md": 16 * MIB,
     ".txt": 64 * MIB,
 }
 _PLACES = re.compile(
     r"(bundle|tokenizer|features)\.json|(linear|reference)\.safetensors|model\.onnx"
+    r"|model\.bin|(config|vocabulary|shared_vocabulary)\.json"
     r"|report\.html|card\.md"
     r"|weights/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.(safetensors|json|txt)"
     r"|evidence/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.json"
@@ -74,7 +76,8 @@ def check_path(path: str) -> None:
     if not _PLACES.fullmatch(path):
         raise BundleError(
             f"{path!r}: not a file of a bundle; known: bundle.json, tokenizer.json, model.onnx, "
-            "features.json, linear.safetensors, reference.safetensors, report.html, card.md, "
+            "features.json, linear.safetensors, reference.safetensors, model.bin, config.json, "
+            "vocabulary.json, shared_vocabulary.json, report.html, card.md, "
             "weights/*.safetensors|json|txt, evidence/*.json"
         )
 
@@ -93,8 +96,9 @@ def model_sha256(spec: Spec, files: Sequence[FileEntry]) -> str:
     """
     hasher = hashlib.sha256()
     values = spec.model_dump(mode="json", exclude={"pack_tokens", "mask"})
-    if not values["word_shapes"]:  # younger than the first bundles, whose hashes stay
-        del values["word_shapes"]
+    for younger in ("word_shapes", "generation"):  # than the first bundles, whose hashes stay
+        if not values[younger]:
+            del values[younger]
     hasher.update(json.dumps(values, sort_keys=True).encode())
     for file in sorted(files, key=lambda file: file.path):
         if file.path != SPEC and not file.path.startswith(_BESIDE):

@@ -36,8 +36,20 @@ REFERENCE = "reference.safetensors"
 _NEEDED = {
     "onnx": ("model.onnx", "tokenizer.json"),
     "linear": ("features.json", "linear.safetensors"),
+    "ctranslate2": ("model.bin", "config.json", "tokenizer.json"),
 }
-_SERVED = (SPEC, "tokenizer.json", "model.onnx", "features.json", "linear.safetensors", REFERENCE)
+_SERVED = (
+    SPEC,
+    "tokenizer.json",
+    "model.onnx",
+    "features.json",
+    "linear.safetensors",
+    "model.bin",
+    "config.json",
+    "vocabulary.json",
+    "shared_vocabulary.json",
+    REFERENCE,
+)
 _FOLDERS = ("weights", "evidence")
 _PIECE = 4 * MIB
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # never wait on a named pipe

@@ -12,11 +12,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from takeroot.bundle.chat import Chat
 from takeroot.errors import BundleError
 
 Input = str | tuple[str, str]  # one text, or the two texts of a pair
+AnyInput = Input | Chat  # and for generate a chat
 
+MOST_FRAME = 10_000  # characters
 Share = Annotated[float, Field(ge=0, le=1)]
+_Frame = Annotated[str, Field(max_length=MOST_FRAME)]
+Frame = tuple[_Frame, _Frame]  # before and after
+WRITING = ("generate", "seq2seq")  # the tasks whose answers are texts
 
 MIGRATIONS: list[Callable[[dict[str, Any]], dict[str, Any]]] = []  # entry k: format k+1 to k+2
 FORMAT = len(MIGRATIONS) + 1
@@ -50,17 +56,51 @@ class Abstention(_Closed):
     neighbours: int = Field(1, ge=1, description="Which neighbour's distance counts (knn).")
 
 
+class ChatFrames(_Closed):
+    """What stands around the turns of a chat: the model's chat template, without its code.
+
+    A chat is ``start`` (where its first turn is not the system's), then each turn's content
+    between the two texts of its role, then ``answer``.
+    """
+
+    start: str = Field("", max_length=MOST_FRAME, description="Begins a chat without system turn.")
+    system: Frame | None = Field(None, description="Around a system turn; None: it has none.")
+    user: Frame = Field(description="Around a user's turn.")
+    assistant: Frame = Field(description="Around an answer that was given before.")
+    answer: str = Field("", max_length=MOST_FRAME, description="Asks for the answer.")
+
+
+class Generation(_Closed):
+    """How a model that writes text is asked and when it stops (generate, seq2seq)."""
+
+    frames: ChatFrames | None = Field(None, description="Of a chat; None: prompts stand bare.")
+    end: tuple[str, ...] = Field(min_length=1, max_length=16, description="Tokens that end it.")
+    max_new_tokens: int = Field(128, ge=1, le=65_536, description="Of an answer, unless asked.")
+    context: int | None = Field(
+        None,
+        ge=2,
+        le=1 << 20,
+        description="Most tokens of prompt and answer together (generate),"
+        " or of an answer (seq2seq); None: as many as one likes.",
+    )
+    beams: int = Field(1, ge=1, le=16, description="Answers followed at once; 1 is greedy.")
+    before: tuple[str, ...] = Field(
+        (), max_length=16, description="Tokens put before a bare input."
+    )
+    after: tuple[str, ...] = Field((), max_length=16, description="Tokens put after a bare input.")
+
+
 class Spec(_Closed):
     """What bundle.json says."""
 
     format: int = Field(FORMAT, ge=1, le=FORMAT, description="Version of this schema.")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Name of the model.")
-    task: Literal["classify", "multilabel", "pair", "tag"]
+    task: Literal["classify", "multilabel", "pair", "tag", "generate", "seq2seq"]
     labels: tuple[str, ...] = Field(
-        min_length=1, max_length=100_000, description="In the order of the outputs."
+        (), max_length=100_000, description="In the order of the outputs; none where texts are."
     )
-    runtime: Literal["onnx", "linear"] = Field(description="Entry of RUNTIMES that runs it.")
-    precision: Literal["fp32", "int8", "none"] = Field("none", description="Of the ONNX graph.")
+    runtime: Literal["onnx", "linear", "ctranslate2"] = Field(description="Entry of RUNTIMES.")
+    precision: Literal["fp32", "int8", "none"] = Field("none", description="Of the weights.")
     normalisation: Literal["nfkc", "none"] = Field("nfkc", description="Done to texts first.")
     max_tokens: int = Field(64, ge=4, le=65_536, description="Tokens of a text, specials included.")
     pack_tokens: int = Field(96, ge=1, le=65_536, description="Tokens a pack is filled to.")
@@ -72,17 +112,21 @@ class Spec(_Closed):
     token_types: bool = Field(False, description="Whether the graph takes token_type_ids.")
     word_shapes: bool = Field(False, description="Whether they tell the shapes of words (tag).")
     mask: bool = Field(False, description="Whether a server that records masks the texts first.")
+    generation: Generation | None = Field(None, description="How texts are written.")
+
+    @property
+    def writes(self) -> bool:
+        """Whether answers are texts."""
+        return self.generation is not None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         """Check what one field alone cannot show."""
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError("labels: a name repeats")
-        if self.task in ("classify", "pair") and len(self.labels) < 2:
-            raise ValueError(f"labels: {self.task} needs two or more, got {self.labels}")
-        unknown = sorted(set(self.thresholds) - set(self.labels))
-        if unknown:
-            raise ValueError(f"thresholds: {unknown[0]!r} is not a label")
+        if self.task in WRITING:
+            return self._consistent_writer()
+        if self.generation is not None or self.runtime == "ctranslate2":
+            raise ValueError(f"generation: not for {self.task}; it is for {', '.join(WRITING)}")
+        self._check_labels()
         if self.task == "tag" and (self.normalisation, self.runtime) != ("none", "onnx"):
             raise ValueError("tag needs runtime 'onnx' and normalisation 'none': offsets must hold")
         method = self.abstention.method if self.abstention else None
@@ -92,6 +136,36 @@ class Spec(_Closed):
             raise ValueError("abstention: tag has none")
         if self.runtime == "linear" and method in ("mahalanobis", "knn"):
             raise ValueError(f"abstention: {method!r} needs text vectors, 'linear' has none")
+        return self
+
+    def _check_labels(self) -> None:
+        """Check what names labels."""
+        least = 2 if self.task in ("classify", "pair") else 1
+        if len(self.labels) < least:
+            raise ValueError(f"labels: {self.task} needs {least} or more, got {self.labels}")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels: a name repeats")
+        unknown = sorted(set(self.thresholds) - set(self.labels))
+        if unknown:
+            raise ValueError(f"thresholds: {unknown[0]!r} is not a label")
+
+    def _consistent_writer(self) -> Self:
+        """Check what belongs to a model that writes texts."""
+        if self.generation is None or (self.runtime, self.normalisation) != ("ctranslate2", "none"):
+            raise ValueError(
+                f"{self.task} needs generation, runtime 'ctranslate2' and normalisation 'none'"
+            )
+        if self.labels or self.thresholds or self.abstention or self.word_shapes:
+            raise ValueError(f"{self.task} has no labels, thresholds, abstention or word_shapes")
+        how = self.generation
+        if how.frames is not None and (self.task == "seq2seq" or how.before or how.after):
+            raise ValueError("generation.frames: only for generate, without before and after")
+        least = how.max_new_tokens + (self.max_tokens if self.task == "generate" else 0)
+        if how.context is not None and how.context < least:
+            raise ValueError(
+                f"generation.context: {how.context} tokens do not hold max_tokens and "
+                f"max_new_tokens, {least} together"
+            )
         return self
 
 

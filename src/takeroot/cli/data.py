@@ -187,10 +187,10 @@ def _tokenizer(model: str) -> Tokenizer | None:
         return None
     from tokenizers import Tokenizer
 
-    from takeroot.models.packaged import PACKAGED, locate
+    from takeroot.models.packaged import PACKAGED, known, locate
 
-    if model not in PACKAGED:
-        raise DataError(f"model {model!r} is not one of: none, {', '.join(PACKAGED)}")
+    if model not in PACKAGED or PACKAGED[model].kind != "encoder":
+        raise DataError(f"model {model!r} is not one of: none, {known('encoder')}")
     folder = locate(model)
     if folder is None:
         note(f"model {model} is not installed: tokens are not counted")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from takeroot.cli.columns import Encoding, Format, Header, Label, Second, Text, how
+from takeroot.cli.helping import Processes, help_if_asked
 from takeroot.cli.output import Result, answering, table
 from takeroot.stop import Stopped
 
@@ -37,7 +38,9 @@ def fit(
     header: Header = None,
     encoding: Encoding = None,
     form: Format = None,
-    task: Annotated[str | None, typer.Option(help="classify, multilabel, pair or tag.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classify, multilabel, pair, tag, generate or seq2seq.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Packaged name, folder, or hub id.")] = None,
     preset: Annotated[str | None, typer.Option(help="fast, balanced or best.")] = None,
     time_limit: Annotated[float | None, typer.Option(help="Seconds for the whole run.")] = None,
@@ -51,6 +54,7 @@ def fit(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was cut off.")
     ] = None,
+    processes: Processes = None,
 ) -> Result:
     """Make a verified bundle from a labelled file or a recipe.
 
@@ -60,6 +64,7 @@ def fit(
     """
     from takeroot import api
 
+    help_if_asked()
     if data is not None and data.suffix.lower() in RECIPES:
         data, recipe = None, data
     options = {
@@ -78,9 +83,10 @@ def fit(
     if resume is not None:
         given = {**options, "recipe": recipe, "set": changes, "out": out}
         names = [name for name, value in given.items() if value is not None]
-        return _made(partial(api.go_on, resume, names, allow_download=allow_download))
+        go_on = partial(api.go_on, resume, names, processes=processes)
+        return _made(partial(go_on, allow_download=allow_download))
     wanted = api.settings(recipe, changes or [], **options)
-    return _made(partial(api.run, wanted, out, allow_download=allow_download))
+    return _made(partial(api.run, wanted, out, allow_download=allow_download, processes=processes))
 
 
 def _made(make: Callable[..., Model]) -> Result:
@@ -111,8 +117,9 @@ def summarise(summary: dict[str, Any]) -> list[RenderableType]:
         for candidate in summary["candidates"]
     ]
     lines = [
-        f"{part}: " + ", ".join(f"{name} {_percent(value)}" for name, value in figures.items())
-        for part in ("valid", "test")
+        f"{part.replace('_', ' ')}: "
+        + ", ".join(f"{name} {_percent(value)}" for name, value in figures.items())
+        for part in ("valid", "test_before", "test")
         if (figures := _headline(summary.get(part)))
     ]
     return [
@@ -126,7 +133,8 @@ def summarise(summary: dict[str, Any]) -> list[RenderableType]:
 
 def _headline(figures: dict[str, Any] | None) -> dict[str, Any]:
     """The figures of an evaluation that fit in a line."""
-    wanted = ("accuracy", "macro_f1", "micro_f1", "entity_f1", "ece", "coverage")
+    wanted = ["accuracy", "macro_f1", "micro_f1", "entity_f1", "ece", "coverage"]
+    wanted += ["rouge_l", "bleu", "chrf", "exact_match"]
     return {name: figures[name] for name in wanted if figures and figures.get(name) is not None}
 
 

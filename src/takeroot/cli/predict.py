@@ -29,6 +29,9 @@ def predict(
     encoding: Encoding = None,
     form: Format = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Texts worked on at once.")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Most tokens of an answer (generate, seq2seq).")
+    ] = None,
 ) -> Result:
     """Write a file with an answer beside every row.
 
@@ -44,7 +47,7 @@ def predict(
     table = api.read_any(file, **how(header, encoding, form))
     _tell(file, table.rejects)
     model = api.load(bundle, threads)
-    outcome = answers.answer_table(model.predictor, table, out, text, second)
+    outcome = answers.answer_table(model.predictor, table, out, text, second, max_new_tokens)
     seconds = time.perf_counter() - start
     payload: dict[str, Any] = {
         "bundle": str(model.bundle),

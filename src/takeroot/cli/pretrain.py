@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from takeroot.cli.helping import Processes, help_if_asked
 from takeroot.cli.output import Result, answering, table
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def pretrain(
     allow_download: Annotated[
         bool, typer.Option("--allow-download", help="Let the model be fetched from the hub.")
     ] = False,
+    processes: Processes = None,
 ) -> Result:
     """Make an encoder from texts without labels, or go on with one.
 
@@ -36,9 +38,15 @@ def pretrain(
     from takeroot import api
     from takeroot.cli.progress import shown
 
+    help_if_asked()
     with shown() as progress:
         summary = api.pretrain(
-            recipe, changes or [], out=out, allow_download=allow_download, progress=progress
+            recipe,
+            changes or [],
+            out=out,
+            allow_download=allow_download,
+            progress=progress,
+            processes=processes,
         )
     return Result(summary, lambda: summarise(summary))
 

@@ -45,6 +45,12 @@ def serve(  # one parameter an option, as typer wants it
         float | None,
         typer.Option("--wait", help="Seconds a request may be expected to wait [0.3]."),
     ] = None,
+    queue_answers: Annotated[
+        int | None, typer.Option(help="Texts to write that may wait [32].")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Tokens a request may ask a text to have [1024].")
+    ] = None,
     max_inputs: Annotated[int | None, typer.Option(help="Texts in a request [256].")] = None,
     max_chars: Annotated[int | None, typer.Option(help="Characters of a text [65536].")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="Of a request [2097152].")] = None,

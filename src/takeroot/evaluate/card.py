@@ -44,6 +44,7 @@ def render_card(evidence: Evidence) -> str:
     parts = [
         _title(evidence),
         _scores(evidence),
+        _gain(evidence),
         _limits(evidence),
         _data(evidence),
         _served(evidence),
@@ -91,6 +92,22 @@ def _scores(evidence: Evidence) -> str:
     where = f"Measured on {count(evaluation.get('n'))} {kept} rows, which took no part in training."
     head = ["| score | value | 95 % interval |", "|---|---:|---:|"]
     return "\n".join(["## How good it is", "", where, "", *head, *lines, ""])
+
+
+def _gain(evidence: Evidence) -> str:
+    """What training has changed in a model that writes."""
+    gain = block(evidence, "metrics", "gain")
+    lines = []
+    for name in METRICS:
+        change = number(block(gain, name).get("change"))
+        ends = pair(block(gain, name).get("interval"))
+        if change is not None and ends:
+            around = f"{100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
+            lines.append(f"- {metric_name(name)}: {100 * change:+.1f} points ({around})")
+    if not lines:
+        return ""
+    head = "On the same test rows, against the pretrained model, with 95 % intervals:"
+    return "\n".join(["## What training has changed", "", head, "", *lines, ""])
 
 
 def _limits(evidence: Evidence) -> str:
@@ -146,7 +163,17 @@ def _served(evidence: Evidence) -> str:
             f"- {percent(parity['label_agreement'], 2)} of {count(parity.get('rows'))} rows get "
             "the trained network's label"
         )
+    if number(parity.get("token_agreement")) is not None:
+        lines.append(
+            f"- {percent(parity['token_agreement'], 2)} of {count(parity.get('tokens'))} tokens it "
+            "wrote are those of the trained network"
+        )
     for each in rows(parity, "variants"):
+        if number(each.get("tokens_per_s")) is not None:
+            lines.append(
+                f"- {plain(each.get('precision'))}: {count(each['tokens_per_s'])} tokens a second"
+            )
+            continue
         ends = pair(each.get("drop_interval"))
         lost = f", loses {100 * ends[0]:.2f} to {100 * ends[1]:.2f} points" if ends else ""
         lines.append(

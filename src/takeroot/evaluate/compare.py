@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from takeroot.bundle.answer import Answer
+from takeroot.bundle.spec import WRITING
 from takeroot.evaluate.evaluate import Input, sheet_of, text_of
 from takeroot.evaluate.evaluation import shorten
 from takeroot.evaluate.sheet import Sheet
@@ -44,7 +45,7 @@ class Comparison:
         first: Scores of the first by name.
         second: Scores of the second.
         differences: Second minus first, with intervals.
-        only_first: Rows that just the first has wholly right.
+        only_first: Rows that just the first has wholly right; texts, word for word.
         only_second: Rows that just the second has wholly right.
         p_value: McNemar's exact test of those two.
         changed: Some of those rows.
@@ -80,7 +81,7 @@ def compare(
     """Set the second model's answers against the first's.
 
     Args:
-        task: ``classify``, ``pair``, ``multilabel`` or ``tag``.
+        task: Entry of ``takeroot.bundle.decode.DECODERS``.
         labels: Label names that either model gives, in any order.
         first: The first model's answer to each row.
         second: The second's.
@@ -110,7 +111,7 @@ def compare(
         only_second=len(only_second),
         p_value=p_value,
         changed=(*_changed(only_first, inputs, "first"), *_changed(only_second, inputs, "second")),
-        verdict=_verdict(metric, differences[metric], p_value),
+        verdict=_verdict(metric, differences[metric], None if task in WRITING else p_value),
     )
 
 
@@ -137,14 +138,17 @@ def _changed(rows: np.ndarray, inputs: Sequence[Input], better: str) -> list[Cha
     return [Changed(shorten(text_of(inputs[row])), better) for row in rows[:MOST_CHANGED].tolist()]
 
 
-def _verdict(metric: str, gap: Difference, p_value: float) -> str:
-    """What the figures come to."""
+def _verdict(metric: str, gap: Difference, p_value: float | None) -> str:
+    """What the figures come to; a test of which texts are word for word right says too little."""
     name = metric.replace("_", " ")
     shown = (
         f"{100 * gap.mean:+.2f} points of {name} ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})"
     )
+    if p_value is not None:
+        shown += f", McNemar p = {p_value:.3g}"
     if gap.low <= 0 <= gap.high:
-        return f"No clear difference: {shown}, McNemar p = {p_value:.3g}."
+        return f"No clear difference: {shown}."
     winner = "second" if gap.mean > 0 else "first"
-    caution = "" if p_value < SURE else "; McNemar's test alone would not call it significant"
-    return f"The {winner} model is better: {shown}, McNemar p = {p_value:.3g}{caution}."
+    sure = p_value is None or p_value < SURE
+    caution = "" if sure else "; McNemar's test alone would not call it significant"
+    return f"The {winner} model is better: {shown}{caution}."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from takeroot.bundle.answer import Answer
+from takeroot.bundle.spec import WRITING
 from takeroot.errors import DataError
 from takeroot.evaluate.classify import classify_sheet
 from takeroot.evaluate.evaluation import (
@@ -20,6 +21,7 @@ from takeroot.evaluate.evaluation import (
     confusions,
     curve_points,
 )
+from takeroot.evaluate.generate import checked, evaluate_texts, generate_sheet
 from takeroot.evaluate.multilabel import multilabel_sheet
 from takeroot.evaluate.sheet import Sheet, measure
 from takeroot.evaluate.tag import tag_sheet
@@ -47,10 +49,10 @@ def evaluate(  # noqa: PLR0913 - three named options beside the rows
     """Score answers against gold labels.
 
     Args:
-        task: ``classify``, ``pair``, ``multilabel`` or ``tag``.
-        labels: The model's label names, in its order.
+        task: Entry of ``takeroot.bundle.decode.DECODERS``.
+        labels: The model's label names, in its order; none where it writes texts.
         answers: The model's answer to each row.
-        gold: The truth of each row: a label, label names, or spans.
+        gold: The truth of each row: a label, label names, spans, or the text to write.
         inputs: The text, or pair of texts, of each row.
         sources: Where each row came from, for messages.
         out_of_scope_label: Gold label of rows that no label of the model fits (classify, pair).
@@ -59,6 +61,8 @@ def evaluate(  # noqa: PLR0913 - three named options beside the rows
     Raises:
         DataError: If there is no row, a row has no label, or its label is not one of ``labels``.
     """
+    if task in WRITING:
+        return evaluate_texts(task, answers, cast(Any, gold), sources=sources)
     sheet = sheet_of(
         task, labels, answers, gold, inputs, sources=sources, out_of_scope_label=out_of_scope_label
     )
@@ -96,6 +100,8 @@ def sheet_of(
     out_of_scope_label: str | None = None,
 ) -> Sheet:
     """The checked rows as the task's sheet; arguments and errors are those of ``evaluate``."""
+    if task in WRITING:
+        return generate_sheet(answers, checked(cast(Any, gold), sources))
     allowed = {*labels, out_of_scope_label} if out_of_scope_label is not None else set(labels)
     _check(task, allowed, gold, sources)
     if len(answers) != len(gold) or len(inputs) != len(gold):

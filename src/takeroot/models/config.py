@@ -65,35 +65,35 @@ def read_config(folder: Path) -> tuple[Architecture, dict[str, Any]]:
             or a value is out of range.
     """
     path = folder / "config.json"
-    config = _read(path)
-    architecture = ARCHITECTURES[_one_of(path, config, "model_type", tuple(ARCHITECTURES))]
+    config = read_object(path)
+    architecture = ARCHITECTURES[one_of(path, config, "model_type", tuple(ARCHITECTURES))]
     if "auto_map" in config:
         raise ModelError(f"{path}: it asks for code of its own (auto_map); code is never loaded")
-    _one_of(path, config, "position_embedding_type", ("absolute",), "absolute")
+    one_of(path, config, "position_embedding_type", ("absolute",), "absolute")
     sizes = SIZES | {key: top for key, top in OPTIONAL_SIZES.items() if key in config}
-    values: dict[str, Any] = {key: _size(path, key, config, top) for key, top in sizes.items()}
+    values: dict[str, Any] = {key: size_of(path, key, config, top) for key, top in sizes.items()}
     if values["hidden_size"] % values["num_attention_heads"]:
         raise ModelError(
             f"{path}: hidden_size {values['hidden_size']} cannot be divided among "
             f"num_attention_heads {values['num_attention_heads']}"
         )
-    values["hidden_act"] = _one_of(path, config, "hidden_act", ACTIVATIONS, "gelu")
-    values["layer_norm_eps"] = _epsilon(path, config)
+    values["hidden_act"] = one_of(path, config, "hidden_act", ACTIVATIONS, "gelu")
+    values["layer_norm_eps"] = epsilon(path, config)
     if architecture.position_offset:  # positions are counted from after the padding token's id
         padding = architecture.position_offset - 1
-        values["pad_token_id"] = _one_of(path, config, "pad_token_id", (padding,), padding)
+        values["pad_token_id"] = one_of(path, config, "pad_token_id", (padding,), padding)
     if config.get("use_task_id") is True:  # ernie: another embedding, added to every token
         values["use_task_id"] = True
     return architecture, values
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """The file's JSON object."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(
-            f"{path.parent}: no config.json; give the folder of a saved encoder"
+            f"{path.parent}: no config.json; give the folder of a saved model"
         ) from error
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not JSON: {error}") from error
@@ -102,7 +102,7 @@ def _read(path: Path) -> dict[str, Any]:
     return config
 
 
-def _one_of(
+def one_of(
     path: Path, config: dict[str, Any], key: str, allowed: tuple[Any, ...], default: Any = None
 ) -> Any:
     """A value out of a few; one that is absent or null is the default."""
@@ -113,15 +113,17 @@ def _one_of(
     return value
 
 
-def _epsilon(path: Path, config: dict[str, Any]) -> float:
+def epsilon(
+    path: Path, config: dict[str, Any], key: str = "layer_norm_eps", default: float = 1e-12
+) -> float:
     """What layer norms add to the variance."""
-    value = config.get("layer_norm_eps", 1e-12)
+    value = config.get(key, default)
     if not isinstance(value, float) or not 0 < value < 1:  # NaN is in no range
-        raise ModelError(f"{path}: layer_norm_eps must be above 0 and below 1, got {value!r}")
+        raise ModelError(f"{path}: {key} must be above 0 and below 1, got {value!r}")
     return value
 
 
-def _size(path: Path, key: str, config: dict[str, Any], largest: int) -> int:
+def size_of(path: Path, key: str, config: dict[str, Any], largest: int) -> int:
     """A checked size of the network."""
     value = config.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:

@@ -86,7 +86,7 @@ def find_folder(name: str, *, allow_download: bool = False) -> Path:
         folder = locate(name)
         if folder is None:
             raise ModelError(f"model: {name!r} is not installed; {_how_to_install(name)}")
-        _check_weights(name, folder / "model.safetensors")
+        _check_weights(name, folder / PACKAGED[name].weights)
         return folder
     if Path(name).is_dir():
         return Path(name)
@@ -107,6 +107,11 @@ def load(name: str, *, allow_download: bool = False) -> Pretrained:
         ModelError: If it cannot be found, is of an unknown architecture, its weights are pickled,
             incomplete or of the wrong shape, or it has no tokenizer.
     """
+    if name in PACKAGED and PACKAGED[name].kind != "encoder":
+        raise ModelError(
+            f"model: {name!r} writes texts, for task generate; packaged encoders: "
+            f"{known('encoder')}"
+        )
     folder = find_folder(name, allow_download=allow_download)
     architecture, config = read_config(folder)
     tokenizer = load_tokenizer(folder)
@@ -116,7 +121,7 @@ def load(name: str, *, allow_download: bool = False) -> Pretrained:
             f"{folder}: the tokenizer has token id {largest}, "
             f"config.json says vocab_size {config['vocab_size']}"
         )
-    weights = _read_weights(folder)
+    weights = read_weights(folder)
     encoder = build_encoder(architecture, config)
     _load_weights(encoder, weights, architecture, folder)
     return Pretrained(name, folder, architecture, config, encoder.eval(), tokenizer)
@@ -193,8 +198,12 @@ def build_encoder(architecture: Architecture, config: dict[str, Any]) -> nn.Modu
     return encoder
 
 
-def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of model.safetensors or, where there is none, of the parts it was cut into."""
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of model.safetensors or, where there is none, of the parts it was cut into.
+
+    Raises:
+        ModelError: If there is no such file, or only pickled ones.
+    """
     whole = folder / "model.safetensors"
     files = [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors"))
     if not files:

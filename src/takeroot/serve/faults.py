@@ -37,6 +37,18 @@ FAULTS: dict[str, Fault] = {
     "text_too_long": Fault(
         400, "INVALID_ARGUMENT", "a text is too long", "; at most {limit} characters"
     ),
+    "prompt_too_long": Fault(
+        400,
+        "INVALID_ARGUMENT",
+        "a prompt has more tokens than the model reads",
+        "; at most {limit}",
+    ),
+    "too_many_new_tokens": Fault(
+        400,
+        "INVALID_ARGUMENT",
+        "more tokens are asked for than may be written",
+        "; at most {limit}",
+    ),
     "json_too_deep": Fault(
         400, "INVALID_ARGUMENT", "the JSON is nested too deeply", "; at most {limit} levels"
     ),
@@ -84,6 +96,9 @@ FAULTS: dict[str, Fault] = {
     "internal": Fault(500, "INTERNAL", "the server failed; the request id finds the cause"),
     "not_supported": Fault(501, "UNIMPLEMENTED", "this server does not offer this call"),
     "not_ready": Fault(503, "UNAVAILABLE", "the server is not ready"),
+    "interrupted": Fault(
+        503, "UNAVAILABLE", "the worker ended while it wrote this text; ask for it again"
+    ),
     "masking_failed": Fault(
         503, "UNAVAILABLE", "personal data could not be masked, so the text was not used"
     ),

@@ -14,19 +14,21 @@ from typing import Any
 
 import msgspec
 
+from takeroot.bundle.spec import Generation
+from takeroot.serve.bodies import JSON, Body, read_predict, read_write
 from takeroot.serve.caller import Gate
 from takeroot.serve.deadline import asked_s, deadline
+from takeroot.serve.events import CONTENT_TYPE as EVENTS
+from takeroot.serve.events import HEADERS, Events, native_form, written
 from takeroot.serve.faults import ServeError
 from takeroot.serve.models import ModelInfo
-from takeroot.serve.packing import unpack
 from takeroot.serve.page import page_file
-from takeroot.serve.refusal import Headers, headers_of
+from takeroot.serve.refusal import Headers, body_of, headers_of
+from takeroot.serve.request_id import REQUEST_ID
 from takeroot.serve.service import Service
 from takeroot.serve.settings import Settings
 from takeroot.serve.telemetry import CONTENT_TYPE, Telemetry
 
-JSON = b"application/json"
-MOST_LISTED = 1_000_000  # probabilities an answer may be asked for
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -38,28 +40,6 @@ _SAFE = (
 )
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Options(msgspec.Struct, forbid_unknown_fields=True):
-    """What an answer holds.
-
-    Args:
-        top_k: Only so many of the likeliest labels among ``probabilities``; all when absent.
-        probabilities: Whether they are listed at all.
-    """
-
-    top_k: int | None = None
-    probabilities: bool = True
-
-
-class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a predict request: texts, or for a pair task pairs of texts."""
-
-    inputs: list[str | tuple[str, str]]
-    options: Options = msgspec.field(default_factory=Options)
-
-
-_decode_predict = msgspec.json.Decoder(PredictRequest).decode
 
 
 @dataclass(frozen=True)
@@ -89,12 +69,13 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """What goes back."""
+    """What goes back; ``stream`` in the place of ``body`` where it comes in pieces."""
 
     body: bytes
     content_type: bytes = JSON
     status: int = 200
     headers: Headers | None = None
+    stream: Events | None = None
 
     def own_headers(self, called: str) -> Headers:
         """All its headers but those that depend on the connection.
@@ -132,38 +113,35 @@ class Route:
 
 async def _predict(host: Host, request: Request) -> Response:
     """Answers for texts."""
-    inputs, options = _read(host, request)
-    limit = deadline(asked_s(request.headers))
     name, version = request.values["model"], request.values.get("version")
-    top_k = options.top_k if options.probabilities else 0
+    if host.service.writes(name, version):
+        return await _write(host, request)
+    inputs, top_k = read_predict(_body(host, request))
+    limit = deadline(asked_s(request.headers))
     found = await host.service.write(name, inputs, version=version, deadline=limit, top_k=top_k)
-    head = b'{"model":"%b","version":"%b","predictions":[' % (
-        found.model.encode(),
-        found.version.encode(),
-    )
-    return Response(b"".join((head, b",".join(found.answers), b"]}")))
+    return Response(written(found))
 
 
-def _read(host: Host, request: Request) -> tuple[list[str | tuple[str, str]], Options]:
-    """The texts and options of a predict request.
+async def _write(host: Host, request: Request) -> Response:
+    """Texts that a model writes, whole or in pieces."""
+    inputs, options = read_write(_body(host, request))
+    asked: dict[str, Any] = {
+        "version": request.values.get("version"),
+        "deadline": deadline(asked_s(request.headers)),
+        "max_new_tokens": options.max_new_tokens,
+    }
+    name = request.values["model"]
+    if not options.stream:
+        return Response(written(await host.service.write(name, inputs, **asked)))
+    source = host.service.stream(name, inputs, **asked)
+    first = await anext(source)  # what goes wrong before it has its own status
+    events = Events(first, source, native_form(REQUEST_ID.get()))
+    return Response(b"", EVENTS, headers=HEADERS, stream=events)
 
-    Raises:
-        ServeError: unsupported_media_type, body_too_large, invalid_request.
-    """
-    kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind != JSON:
-        raise ServeError("unsupported_media_type", known="application/json")
-    encoding = request.headers.get(b"content-encoding", b"")
-    body = unpack(request.body, encoding, host.settings.max_body_bytes)
-    try:
-        found = _decode_predict(body)
-    except msgspec.ValidationError as error:  # names a field and a type, never a value
-        raise ServeError("invalid_request", reason=str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ServeError("invalid_request", reason="the body is not JSON in UTF-8") from None
-    if found.options.top_k is not None and not 1 <= found.options.top_k <= MOST_LISTED:
-        raise ServeError("invalid_request", reason=f"options.top_k is 1 to {MOST_LISTED}")
-    return found.inputs, found.options
+
+def _body(host: Host, request: Request) -> Body:
+    """The body, and how much of it is read."""
+    return Body(request.headers, request.body, host.settings.max_body_bytes)
 
 
 async def _models(host: Host, request: Request) -> Response:
@@ -187,6 +165,16 @@ def _about(info: ModelInfo) -> dict[str, Any]:
         "labels": list(spec.labels),
         "max_tokens": spec.max_tokens,
         "abstains": spec.abstention is not None,
+        **({} if spec.generation is None else {"writes": _about_writing(spec.generation)}),
+    }
+
+
+def _about_writing(how: Generation) -> dict[str, Any]:
+    """What clients of a model that writes texts may want to know."""
+    return {
+        "max_new_tokens": how.max_new_tokens,
+        "chats": how.frames is not None,
+        "system": how.frames is not None and how.frames.system is not None,
     }
 
 
@@ -281,8 +269,7 @@ def find(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
 
 def refusal(error: ServeError, called: str) -> Response:
     """An error's body: from the catalogue, and nothing else."""
-    body = {"code": error.code, "message": error.message, "request_id": called}
-    return Response(_encode({"error": body}), status=error.fault.http, headers=headers_of(error))
+    return Response(body_of(error, called), status=error.fault.http, headers=headers_of(error))
 
 
 def _match(pattern: str, path: str) -> dict[str, str] | None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _ANSWER = {
     "type": "object",
-    "description": "One answer; tag has entities, multilabel labels in the place of label.",
+    "description": "One answer; tag has entities, multilabel labels in the place of label, and a "
+    "model that writes texts has text and tokens.",
     "properties": {
         "label": {"type": "string"},
         "labels": {"type": "array", "items": {"type": "string"}},
@@ -35,6 +36,8 @@ _ANSWER = {
                 },
             },
         },
+        "text": {"type": "string"},
+        "tokens": {"type": "integer"},
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
         "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
         "abstained": {"type": "boolean"},
@@ -65,15 +68,16 @@ _ERROR = {
         }
     },
 }
+_REQUESTS = ("PredictRequest", "WriteRequest")  # of models of labels, and of those that write
 _EXAMPLE = {"inputs": ["my card has not arrived"], "options": {"top_k": 3}}
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """OpenAPI 3.1."""
-    from takeroot.serve.native import PredictRequest
+    from takeroot.serve.bodies import PredictRequest, WriteRequest
 
     _, schemas = msgspec.json.schema_components(
-        [PredictRequest], ref_template="#/components/schemas/{name}"
+        [PredictRequest, WriteRequest], ref_template="#/components/schemas/{name}"
     )
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -106,7 +110,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["security"] = [{"token": []}]
         operation["description"] = f"Needs the scope `{route.scope}`."
     if route.method == "POST":
-        body = {"schema": {"$ref": "#/components/schemas/PredictRequest"}, "example": _EXAMPLE}
+        kinds = [{"$ref": f"#/components/schemas/{name}"} for name in _REQUESTS]
+        body = {"schema": {"anyOf": kinds}, "example": _EXAMPLE}
         operation["requestBody"] = {"required": True, "content": {"application/json": body}}
     return operation
 

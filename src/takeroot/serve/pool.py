@@ -11,13 +11,15 @@ import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from takeroot.bundle.spec import Spec, parse_spec
 from takeroot.errors import BundleError
 from takeroot.serve.faults import ServeError
 from takeroot.serve.queue import PackQueue, Piece, Result
-from takeroot.serve.wire import Broken, Done, Failed, FromWorker, Loaded, Run
+from takeroot.serve.wire import Broken, Done, Failed, FromWorker, Input, Loaded, Run
 from takeroot.serve.worker_link import Interrupted, Worker
+from takeroot.serve.writing import Lane
 
 DEPTH = 2  # runs a worker is given at a time
 PACK_TOKENS = 128  # estimated tokens of a run; the runtime cuts its packs itself
@@ -67,6 +69,10 @@ class Pool:
     _stopping: bool = False
     _due: bool = False  # dispatch is about to be called
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    writing: Lane = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writing = Lane(self._workers, self._wrote)
 
     async def start(self) -> None:
         """Start all workers."""
@@ -95,7 +101,8 @@ class Pool:
     @property
     def busy(self) -> bool:
         """Whether any piece waits or is being answered."""
-        return bool(self.queue) or any(worker.runs for worker in self._workers)
+        labels = bool(self.queue) or any(worker.runs for worker in self._workers)
+        return labels or self.writing.busy
 
     async def open(self, key: str, path: str) -> Opened:
         """Have every worker verify, open and warm up a bundle, where it has not yet.
@@ -139,10 +146,22 @@ class Pool:
         if piece.key not in self.models:
             _fail([piece], ServeError("not_ready", retry_after_s=1.0))
             return
-        self.queue.put(piece, ahead)
+        self._queue_of(piece).put(piece, ahead)
         if not self._due:  # what else has come by then goes into the same runs
             self._due = True
             asyncio.get_running_loop().call_soon(self.dispatch)
+
+    def leave(self, piece: Piece) -> None:
+        """Free a piece's place: nobody waits for it any more."""
+        self._queue_of(piece).leave(piece)
+
+    def _queue_of(self, piece: Piece) -> PackQueue:
+        """Where the piece waits: texts that are written have a queue of their own."""
+        return self.writing.queue if piece.limit else self.queue
+
+    def pending(self, key: str) -> int:
+        """Requests for a model of which nothing has been handed out yet."""
+        return self.queue.requests(key) + self.writing.queue.requests(key)
 
     def dispatch(self) -> None:
         """Hand waiting pieces to workers that have room.
@@ -152,6 +171,7 @@ class Pool:
         one of three, and what comes meanwhile makes its next run fuller.
         """
         self._due = False
+        self.writing.dispatch()
         while self.queue:
             tokens = self.queue.waiting_tokens
             free = sum(not each.runs for each in self._workers)
@@ -174,7 +194,7 @@ class Pool:
         number = next(self._numbers)
         inputs = [item for piece in taken for item in piece.inputs]
         try:
-            worker.send(Run(number, first.key, inputs, first.form, first.top_k))
+            worker.send(Run(number, first.key, cast(list[Input], inputs), first.form, first.top_k))
         except (ValueError, OverflowError) as error:  # it cannot be written down: no worker is lost
             log.error("a run cannot be sent: %s", type(error).__name__)
             self._one_by_one(taken)
@@ -183,6 +203,8 @@ class Pool:
 
     def heard(self, worker: Worker, message: FromWorker) -> None:
         """Take in what a worker says."""
+        if self.writing.heard(worker, message):
+            return
         if isinstance(message, Done | Broken):
             taken, started = worker.runs.pop(message.number)
             self.dispatch()  # the worker goes on while the answers are passed on
@@ -192,6 +214,7 @@ class Pool:
                 log.error("a run failed in a worker: %s", message.error)
                 self._one_by_one(taken)
             return
+        assert isinstance(message, Loaded | Failed)  # the lane has heard all others
         waiting = worker.loading.pop(message.key, None)
         problem = message.message if isinstance(message, Failed) else ""
         if isinstance(message, Loaded):
@@ -234,6 +257,11 @@ class Pool:
                 runs = 0
             start = end
 
+    def _wrote(self, key: str, texts: int, tokens: int) -> None:
+        """A run of texts was written."""
+        if opened := self.models.get(key):
+            self.observe(opened, texts, tokens)
+
     def _one_by_one(self, taken: list[Piece]) -> None:
         """What failed in company is tried alone, so that one text fails no other's request."""
         if len(taken) == 1:
@@ -261,6 +289,7 @@ class Pool:
                     _fail([piece], ServeError("internal"))
                 elif not piece.dropped:
                     self.queue.put(piece)
+        self.writing.lost(worker)
         self.dispatch()
         task = asyncio.get_running_loop().create_task(self._replace(worker))
         self._tasks.add(task)
@@ -310,7 +339,8 @@ class Pool:
         kept = {key for key in self.models if any(key in each.open for each in self._workers)}
         for key in self.models.keys() - kept:
             log.error("%s: open in no worker any more", self.models.pop(key).path)
-        _fail(self.queue.elsewhere(self.models), ServeError("not_ready", retry_after_s=1.0))
+        stranded = self.queue.elsewhere(self.models) + self.writing.queue.elsewhere(self.models)
+        _fail(stranded, ServeError("not_ready", retry_after_s=1.0))
 
 
 def _fail(taken: list[Piece], error: ServeError) -> None:

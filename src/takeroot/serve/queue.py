@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from takeroot.bundle.answer import Answer
-from takeroot.serve.wire import Form, Input
+from takeroot.serve.wire import Form, Input, Prompt
 
 SECONDS_A_TOKEN = 1e-4  # a little more than a token costs
 MOST_PASSED = 8  # pieces of other models or too long ones looked past to fill a pack
@@ -39,10 +39,13 @@ class Piece:
         alone: Whether it is run without others, because a run of it with others failed.
         first: Whether no piece of its request comes before it.
         waiting: Whether it counts among the texts that wait.
+        limit: Most tokens of the one text that is to be written (generate, seq2seq).
+        heard: Gets the pieces of that text as they are written; None if they are not wanted.
+        told: Whether any of them was given.
     """
 
     key: str
-    inputs: Sequence[Input]
+    inputs: Sequence[Input | Prompt]
     form: Form
     top_k: int | None
     tokens: int
@@ -52,6 +55,9 @@ class Piece:
     alone: bool = False
     first: bool = False
     waiting: bool = False
+    limit: int = 0
+    heard: Callable[[str], None] | None = None
+    told: bool = False
 
     @property
     def dropped(self) -> bool:
@@ -66,11 +72,12 @@ class Result:
     Args:
         json: Answers in JSON, or
         answers: as values, by the form asked for.
-        tokens: Tokens read of each text.
+        tokens: Tokens read of each text, and written for it.
         abstained: Whether each text was left without an answer.
         started: When it was handed to a worker, on the loop's clock.
         compute_s: Its share of the run's computing time.
         runs: 1 for the first piece of a run, 0 for the others: the sum counts runs.
+        written: How many of the tokens were written.
     """
 
     json: list[bytes]
@@ -80,6 +87,7 @@ class Result:
     started: float
     compute_s: float
     runs: int
+    written: int = 0
 
 
 @dataclass

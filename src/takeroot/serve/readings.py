@@ -170,6 +170,11 @@ FAMILIES = (
         _each(lambda each: each.abstained_count),
     ),
     Family(
+        "takeroot_written_tokens_total",
+        "Tokens of texts that models wrote.",
+        _each(lambda each: each.written_tokens),
+    ),
+    Family(
         "takeroot_usage_requests_total",
         "Requests answered, by token and model.",
         _used(lambda sums: sums.requests),
@@ -181,7 +186,7 @@ FAMILIES = (
     ),
     Family(
         "takeroot_usage_tokens_total",
-        "Tokens of texts read, by token and model.",
+        "Tokens of texts read and written, by token and model.",
         _used(lambda sums: sums.tokens),
     ),
     Family(
@@ -199,6 +204,18 @@ FAMILIES = (
         "takeroot_waiting_texts_limit",
         "Texts that may wait; beyond, requests are refused.",
         _one(lambda service: service.settings.queue_texts),
+        "gauge",
+    ),
+    Family(
+        "takeroot_waiting_answers",
+        "Texts that wait to be written.",
+        _one(lambda service: service.pool.writing.queue.waiting_texts),
+        "gauge",
+    ),
+    Family(
+        "takeroot_waiting_answers_limit",
+        "Texts that may wait to be written; beyond, requests are refused.",
+        _one(lambda service: service.settings.queue_answers),
         "gauge",
     ),
     Family(

@@ -1,12 +1,20 @@
-"""The headers of an HTTP answer that refuses a request."""
+"""The headers and the body of an HTTP answer that refuses a request."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
+import msgspec
+
 from takeroot.serve.faults import ServeError
 
 Headers = list[tuple[bytes, bytes]]
+
+
+def body_of(error: ServeError, called: str) -> bytes:
+    """What the native API says of an error: what the catalogue does, and the request's id."""
+    body = {"code": error.code, "message": error.message, "request_id": called}
+    return msgspec.json.encode({"error": body})
 
 
 def headers_of(error: ServeError) -> Headers:

@@ -10,12 +10,14 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 from takeroot.serve import native, v2
 from takeroot.serve.caller import Gate
+from takeroot.serve.events import Events
 from takeroot.serve.failure import place
 from takeroot.serve.faults import ServeError
 from takeroot.serve.native import Host, Request, Response
@@ -65,11 +67,14 @@ class App:
         except Exception as error:
             refused = _as_refusal(error, called)
             response, outcome = _refusal(refused, path, called), refused.code
+        if response.stream is not None:
+            outcome = await self._send_events(send, response, response.stream, called, headers)
         self._host.telemetry.ended("rest", outcome)
         if self._host.settings.log_requests:
             told = {"request_id": called, "method": method, "path": path, "status": response.status}
             log.info("request", extra=told)
-        await self._send(send, response, called, headers, head=method == "HEAD")
+        if response.stream is None:
+            await self._send(send, response, called, headers, head=method == "HEAD")
 
     def too_much(self, method: bytes, path: bytes, headers: Headers) -> Response | None:
         """The refusal of a prediction for which there is no room, known before it is read.
@@ -106,6 +111,8 @@ class App:
             self._begin("infer", method, scope, headers)
             body = await self._body(headers, receive)
             status, own, data = await v2.respond(self._host.service, method, path, headers, body)
+            if isinstance(data, Events):
+                return Response(b"", status=status, headers=own, content_type=b"", stream=data)
             return Response(data, status=status, headers=own, content_type=b"")
         route, values = native.find(method, path)
         self._admit(token, route.scope)
@@ -180,17 +187,41 @@ class App:
         head: bool,
     ) -> None:
         """Send head and body."""
-        headers: Headers = [
-            (b"content-length", str(len(response.body)).encode()),
-            *response.own_headers(called),
-        ]
+        size = (b"content-length", str(len(response.body)).encode())
+        headers = [size, *self._headers(response, called, asked)]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if head else response.body})
+
+    async def _send_events(
+        self,
+        send: Send,
+        response: Response,
+        events: Events,
+        called: str,
+        asked: Mapping[bytes, bytes],
+    ) -> str:
+        """Send head and events, as they come; gives what became of the request."""
+        headers = self._headers(response, called, asked)
+        kind = "http.response.body"
+        try:
+            async with aclosing(events.chunks()) as chunks:
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                async for chunk in chunks:
+                    await send({"type": kind, "body": chunk, "more_body": True})
+            await send({"type": kind, "body": b""})
+        except asyncio.CancelledError:  # the client has left
+            return "cancelled"
+        return events.outcome
+
+    def _headers(self, response: Response, called: str, asked: Mapping[bytes, bytes]) -> Headers:
+        """The headers of a response but its length."""
+        headers = response.own_headers(called)
         origin = self._origin(asked)
         if origin:
             headers += [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
         if self._host.service.draining:
             headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if head else response.body})
+        return headers
 
 
 def _as_refusal(error: Exception, called: str) -> ServeError:

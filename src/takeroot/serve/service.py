@@ -6,13 +6,15 @@ A request is answered wholly by the version it was given first, whatever happens
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from takeroot.bundle.answer import Answer
+from takeroot.serve.asked import check_inputs, limit_of
 from takeroot.serve.cache import Cache
 from takeroot.serve.caller import ANONYMOUS, Caller, Gate
 from takeroot.serve.faults import ServeError
@@ -21,7 +23,7 @@ from takeroot.serve.pool import Pool
 from takeroot.serve.queue import Piece, Result
 from takeroot.serve.settings import Settings
 from takeroot.serve.statistics import Finished, ModelStatistics
-from takeroot.serve.wire import Input
+from takeroot.serve.wire import Input, Prompt
 from takeroot.serve.work import Asked, Work
 
 if TYPE_CHECKING:  # loaded where something is recorded, for it takes time
@@ -94,42 +96,90 @@ class Service:
         """
         return self._models.find(name, version).info
 
+    def writes(self, name: str, version: str | None = None) -> bool:
+        """Whether a model writes texts; False too if there is none, which asking it will tell."""
+        try:
+            return self._models.find(name, version).info.spec.writes
+        except ServeError:
+            return False
+
     async def predict(
         self,
         name: str,
-        inputs: Sequence[Input],
+        inputs: Sequence[Input | Prompt],
         *,
         version: str | None = None,
         deadline: float | None = None,
+        max_new_tokens: int | None = None,
     ) -> Reply[Answer]:
         """Answers as values.
 
-        Cancelling the task frees the request's place in the queue.
+        Cancelling the task frees the request's place in the queue, and ends the writing of texts.
 
         Args:
             name: The model.
-            inputs: Texts, or for a pair task pairs of texts.
+            inputs: Texts, for a pair task pairs of texts, for a model that writes also chats.
             version: Of the model; the newest when absent.
             deadline: On the loop's clock.
+            max_new_tokens: Most tokens of an answer that is a text; the bundle's limit if absent.
 
         Raises:
             ServeError: If the request cannot be accepted, or not answered in time.
         """
         served = self._models.find(name, version)
-        return await self._answer(served, Asked(inputs, "answers", None), deadline)
+        limit = limit_of(served.info.spec, max_new_tokens, self.settings)
+        return await self._answer(served, Asked(inputs, "answers", None, limit), deadline)
 
     async def write(
         self,
         name: str,
-        inputs: Sequence[Input],
+        inputs: Sequence[Input | Prompt],
         *,
         version: str | None = None,
         deadline: float | None = None,
         top_k: int | None = None,
+        max_new_tokens: int | None = None,
     ) -> Reply[bytes]:
         """As ``predict``, with the answers in JSON and in them the ``top_k`` likeliest labels."""
         served = self._models.find(name, version)
-        return await self._answer(served, Asked(inputs, "json", top_k), deadline)
+        limit = limit_of(served.info.spec, max_new_tokens, self.settings)
+        return await self._answer(served, Asked(inputs, "json", top_k, limit), deadline)
+
+    async def stream(
+        self,
+        name: str,
+        inputs: Sequence[Prompt],
+        *,
+        version: str | None = None,
+        deadline: float | None = None,
+        max_new_tokens: int | None = None,
+    ) -> AsyncGenerator[tuple[int, str] | Reply[bytes]]:
+        """Pieces of the texts that answer some inputs, as they are written, and at last the reply.
+
+        Closing it ends the writing.
+
+        Yields:
+            Place of an input and the next piece of its text, or at the end the reply in JSON.
+
+        Raises:
+            ServeError: As ``predict``; or ``invalid_request`` if the model does not write texts.
+        """
+        served = self._models.find(name, version)
+        spec, told = served.info.spec, asyncio.Queue[tuple[int, str] | None]()
+        limit = limit_of(spec, max_new_tokens, self.settings)
+        if not limit:
+            raise ServeError("invalid_request", reason="this model's answers cannot be streamed")
+        asked = Asked(inputs, "json", None, limit, lambda *piece: told.put_nowait(piece))
+        answering = asyncio.create_task(self._answer(served, asked, deadline))
+        answering.add_done_callback(lambda _: told.put_nowait(None))
+        try:
+            while (piece := await told.get()) is not None:
+                yield piece
+            yield await answering
+        finally:
+            if answering.cancel():
+                with suppress(asyncio.CancelledError, ServeError):
+                    await answering
 
     def live(self) -> bool:
         """Whether the process runs."""
@@ -194,7 +244,7 @@ class Service:
         Raises:
             ServeError: ``unknown_model``.
         """
-        return self.pool.queue.requests(self._models.find(name, version).opened.key)
+        return self.pool.pending(self._models.find(name, version).opened.key)
 
     def caches(self) -> list[tuple[ModelInfo, Cache]]:
         """What is kept of the answers of each version whose answers are kept."""
@@ -234,9 +284,9 @@ class Service:
     ) -> list[Any]:
         """Check a request and have it answered; its quota is given back if it is not."""
         caller, texts = CALLER.get(), len(asked.inputs)
-        self._check(served, asked.inputs)
+        check_inputs(served.info.spec, asked.inputs, self.settings)
         work = Work(asked, served.opened, served.shared)
-        self._make_room(work.fresh)
+        self._make_room(work.fresh, writes=bool(asked.limit))
         if limit <= arrived:
             raise ServeError("deadline_exceeded")
         self.gate.check_quota(caller, texts)
@@ -253,32 +303,19 @@ class Service:
     ) -> list[Any]:
         """The answers, kept beside the texts; a text that cannot be masked is not even computed."""
         assert self.recorder is not None
-        texts = await self.recorder.prepare(served.info.spec, asked.inputs, limit)
+        inputs = cast(Sequence[Input], asked.inputs)  # models that write are not recorded
+        texts = await self.recorder.prepare(served.info.spec, inputs, limit)
         work = Work(asked, served.opened, served.shared)  # much may have been answered meanwhile
         found = await work.done(self.pool, arrived, limit, about)
         self.recorder.keep(served.info, CALLER.get().name, texts, found)
         return found
 
-    def _check(self, served: Served, inputs: Sequence[Input]) -> None:
-        """Refuse what is not what the model reads, or too much of it."""
-        settings = self.settings
-        if not inputs:
-            raise ServeError("invalid_request", reason="there is no input")
-        if len(inputs) > settings.max_inputs:
-            raise ServeError("too_many_inputs", limit=settings.max_inputs)
-        paired = served.info.spec.task == "pair"
-        for item in inputs:
-            if isinstance(item, str) is paired:
-                wanted = "pairs of texts" if paired else "texts"
-                raise ServeError("invalid_request", reason=f"this model's inputs are {wanted}")
-            longest = len(item) if isinstance(item, str) else max(map(len, item))
-            if longest > settings.max_chars:
-                raise ServeError("text_too_long", limit=settings.max_chars)
-
     @property
     def full(self) -> bool:
-        """Whether any prediction would be refused; unknown, so false, where answers are kept."""
-        return not self.settings.cache and not self._has_room(1)
+        """Whether any prediction would be refused; false where it depends on what is asked."""
+        if self._has_room(1) or self.settings.cache:
+            return False
+        return not any(each.info.spec.writes for each in self._models.listed())
 
     @property
     def _waiting(self) -> int:
@@ -286,9 +323,9 @@ class Service:
         masking = 0 if self.recorder is None else self.recorder.masking
         return self.pool.queue.waiting_texts + masking
 
-    def _make_room(self, texts: int) -> None:
+    def _make_room(self, texts: int, *, writes: bool) -> None:
         """Refuse a request that would make the queue longer than it may be."""
-        if not self._has_room(texts):
+        if not (self._has_room_to_write(texts) if writes else self._has_room(texts)):
             raise ServeError("overloaded", retry_after_s=RETRY_AFTER_S)
 
     def _has_room(self, texts: int) -> bool:
@@ -298,16 +335,25 @@ class Service:
             return True
         return waiting + texts <= settings.queue_texts and self.pool.wait_s <= settings.wait_s
 
+    def _has_room_to_write(self, texts: int) -> bool:
+        """Whether so many texts more may wait to be written; always where none does."""
+        waiting = self.pool.writing.queue.waiting_texts
+        return not waiting or waiting + texts <= self.settings.queue_answers
+
     async def _probe(self, served: Served) -> None:
         """Answer one text, past admission."""
-        text: Input = ("ready", "ready") if served.info.spec.task == "pair" else "ready"
+        spec = served.info.spec
+        if spec.writes and not self.pool.writing.free:
+            return  # every worker writes: it would wait for seconds behind what they are writing
+        text: Input = ("ready", "ready") if spec.task == "pair" else "ready"
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        piece = Piece(served.opened.key, [text], "json", 0, 0, 0.0, done)
+        piece = Piece(served.opened.key, [text], "json", 0, 0, 0.0, done, limit=int(spec.writes))
         self.pool.put(piece)
         try:
             await done
         finally:
-            self.pool.queue.leave(piece)
+            self.pool.leave(piece)
+            done.cancel()
 
     def _statistics_of(self, info: ModelInfo) -> ModelStatistics:
         """The counters of a version."""

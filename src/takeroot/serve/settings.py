@@ -49,6 +49,10 @@ class Settings(BaseModel):
     wait_s: float = Field(
         0.3, gt=0, description="Longest a request may be expected to wait; beyond, 429."
     )
+    queue_answers: int = Field(32, ge=1, description="Texts to write that may wait; beyond, 429.")
+    max_new_tokens: int = Field(
+        1024, ge=1, le=65_536, description="Tokens one request may ask a text to have."
+    )
     max_inputs: int = Field(256, ge=1, description="Texts in one request.")
     max_chars: int = Field(65_536, ge=1, description="Characters of one text.")
     max_body_bytes: int = Field(2 << 20, ge=1024, description="Of a request, unpacked.")

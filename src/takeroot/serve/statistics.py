@@ -17,7 +17,8 @@ class Finished:
         texts: Texts in it.
         outcome: ``ok``, ``cancelled``, or the code of its error.
         runs: Runs its texts were in; one that several requests share counts for one of them.
-        tokens: Tokens read.
+        tokens: Tokens read, and written.
+        written: How many of them were written.
         abstained: Texts left without an answer.
         queue_ms: Until the last of its texts was handed to a worker.
         compute_ms: Computing time, summed.
@@ -40,6 +41,7 @@ class Finished:
     cached: int = 0
     missed: int = 0
     lookup_ns: int = 0
+    written: int = 0
 
 
 @dataclass
@@ -65,6 +67,7 @@ class ModelStatistics:
     cache_hit_ns: int = 0
     cache_miss_count: int = 0
     cache_miss_ns: int = 0
+    written_tokens: int = 0
 
     def add(self, request: Finished) -> None:
         """Take in a request."""
@@ -77,6 +80,7 @@ class ModelStatistics:
         self.inference_count += request.texts - request.cached
         self.execution_count += request.runs
         self.abstained_count += request.abstained
+        self.written_tokens += request.written
         self.success_count += 1
         self.success_ns += request.spent_ns
         self.queue_count += 1

@@ -13,11 +13,13 @@ from typing import Literal
 import msgspec
 
 from takeroot.bundle.answer import Answer
+from takeroot.bundle.chat import Chat
 
 MAX_FRAME = 256 << 20
 _LENGTH = struct.Struct("<I")
 
 Input = str | tuple[str, str]
+Prompt = str | Chat
 Form = Literal["json", "answers"]
 
 
@@ -50,6 +52,37 @@ class Run(msgspec.Struct, tag=True, array_like=True):
     inputs: list[Input]
     form: Form
     top_k: int | None
+
+
+class Wanted(msgspec.Struct, array_like=True):
+    """A text that shall be written.
+
+    Args:
+        prompt: What is asked.
+        limit: Most tokens of the answer.
+        form: Of the answer.
+        told: Whether its pieces are wanted as they are written.
+    """
+
+    prompt: Prompt
+    limit: int
+    form: Form
+    told: bool
+
+
+class Write(msgspec.Struct, tag=True, array_like=True):
+    """To a worker: write texts, beside whatever else it is asked."""
+
+    number: int
+    key: str
+    texts: list[Wanted]
+
+
+class Leave(msgspec.Struct, tag=True, array_like=True):
+    """To a worker: nobody waits for a text of a run any more; ``place`` is its place there."""
+
+    number: int
+    place: int
 
 
 class Loaded(msgspec.Struct, tag=True, array_like=True):
@@ -95,8 +128,51 @@ class Broken(msgspec.Struct, tag=True, array_like=True):
     error: str
 
 
-ToWorker = Load | Unload | Run
-FromWorker = Loaded | Failed | Done | Broken
+class Told(msgspec.Struct, tag=True, array_like=True):
+    """From a worker: the next piece of a text that is being written."""
+
+    number: int
+    place: int
+    text: str
+
+
+class Wrote(msgspec.Struct, tag=True, array_like=True):
+    """From a worker: a text is written.
+
+    Args:
+        number: The run's.
+        place: The text's place in it.
+        answer: In JSON, or as a value, by the form asked for.
+        read: Tokens of what was asked.
+        written: Tokens of the text.
+        compute_ns: Since the run began.
+    """
+
+    number: int
+    place: int
+    answer: bytes | Answer
+    read: int
+    written: int
+    compute_ns: int
+
+
+class TooLong(msgspec.Struct, tag=True, array_like=True):
+    """From a worker: the model does not read so long a prompt; ``limit`` tokens are the most."""
+
+    number: int
+    place: int
+    limit: int
+
+
+class Ended(msgspec.Struct, tag=True, array_like=True):
+    """From a worker: a run of texts to write is over; ``error`` is the type of what stopped it."""
+
+    number: int
+    error: str | None = None
+
+
+ToWorker = Load | Unload | Run | Write | Leave
+FromWorker = Loaded | Failed | Done | Broken | Told | Wrote | TooLong | Ended
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import msgspec
 
@@ -22,7 +23,8 @@ from takeroot.serve.flight import Flight, Flights
 from takeroot.serve.pool import Opened, Pool
 from takeroot.serve.queue import Piece, Result, pieces
 from takeroot.serve.statistics import Finished
-from takeroot.serve.wire import Form, Input
+from takeroot.serve.wire import Form, Input, Prompt
+from takeroot.serve.writing import cost_of
 
 _decode = msgspec.msgpack.Decoder(Answer).decode
 
@@ -32,14 +34,18 @@ class Asked:
     """What a request asks of a model.
 
     Args:
-        inputs: Texts or pairs of texts.
+        inputs: Texts, pairs of texts, or chats.
         form: Of the answers.
         top_k: Most probabilities an answer in JSON lists; None for all, 0 for none.
+        limit: Most tokens of an answer that is a text; 0 for models of labels.
+        heard: Gets the place of an input and the next piece of its text, as it is written.
     """
 
-    inputs: Sequence[Input]
+    inputs: Sequence[Input | Prompt]
     form: Form
     top_k: int | None
+    limit: int = 0
+    heard: Callable[[int, str], None] | None = None
 
 
 class Work:
@@ -97,12 +103,13 @@ class Work:
         if self._shared is not None:
             for flight in self._seats:
                 flight.waiting += 1
-        spec = self._model.spec
         inputs = [self._asked.inputs[place] for place in self._fresh]
         start = ahead = 0
-        for count, tokens in pieces(inputs, spec.max_tokens, spec.pack_tokens):
+        for count, tokens in self._cut(inputs):
             end = start + count
             piece = self._piece(inputs[start:end], tokens, arrived)
+            if self._asked.heard is not None:
+                piece.heard = partial(self._asked.heard, start)
             piece.first = not start  # the others of the request stand behind it
             flight = Flight(piece, waiting=1)
             self._own.append(flight)
@@ -110,6 +117,15 @@ class Work:
                 self._share(self._shared, flight, self._fresh[start:end])
             pool.put(piece, ahead)
             start, ahead = end, ahead + tokens
+
+    def _cut(self, inputs: Sequence[Input | Prompt]) -> Iterator[tuple[int, int]]:
+        """Number of texts of each piece, and what it counts for in line."""
+        spec, limit = self._model.spec, self._asked.limit
+        if not limit:
+            yield from pieces(cast(Sequence[Input], inputs), spec.max_tokens, spec.pack_tokens)
+            return
+        for item in inputs:
+            yield 1, cost_of(cast(Prompt, item), limit, spec.max_tokens)
 
     async def _wait(self, limit: float) -> None:
         """Until every text is answered."""
@@ -141,7 +157,7 @@ class Work:
             flight.waiting -= 1
             if flight.waiting:
                 continue
-            pool.queue.leave(flight.piece)
+            pool.leave(flight.piece)
             done = flight.piece.done
             if done.cancel():
                 if self._shared is not None:
@@ -159,6 +175,7 @@ class Work:
             result = flight.piece.done.result()
             about.runs += result.runs
             about.compute_ms += 1000 * result.compute_s
+            about.written += result.written
 
     def _together(self, about: Finished) -> list[Any]:
         """The answers of this request's own pieces."""
@@ -198,7 +215,7 @@ class Work:
         # Where texts are being answered: their places in the request and in the piece of work.
         self._seats: dict[Flight, list[tuple[int, int]]] = defaultdict(list)
         asked, seen, fresh = self._asked, dict[bytes, int](), list[int]()
-        for place, item in enumerate(asked.inputs):
+        for place, item in enumerate(cast(Sequence[Input], asked.inputs)):
             key = shared.cache.key(item, asked.form, asked.top_k)
             self._keys.append(key)
             first = seen.setdefault(key, place)
@@ -213,10 +230,12 @@ class Work:
         self._fresh = fresh
         self._lookup_ns = time.perf_counter_ns() - begun
 
-    def _piece(self, inputs: list[Input], tokens: int, arrived: float) -> Piece:
+    def _piece(self, inputs: list[Input | Prompt], tokens: int, arrived: float) -> Piece:
         """A piece of work of this request."""
         asked, done = self._asked, asyncio.get_running_loop().create_future()
-        return Piece(self._model.key, inputs, asked.form, asked.top_k, tokens, arrived, done)
+        piece = Piece(self._model.key, inputs, asked.form, asked.top_k, tokens, arrived, done)
+        piece.limit = asked.limit
+        return piece
 
     def _share(self, shared: Flights, flight: Flight, places: Sequence[int]) -> None:
         """Let others wait for a piece of work with this request's texts at these places."""

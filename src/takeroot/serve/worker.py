@@ -1,5 +1,7 @@
 """A worker process: opens bundles and answers texts, one run after the other, on one thread.
 
+Models that write texts do so beside that (``scribe``).
+
 Run as ``python -m takeroot.serve.worker FD`` with one end of a Unix socket pair. It ends when the
 other end is closed, so that no worker outlives its server, however that ended.
 """
@@ -9,25 +11,30 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
 from takeroot.bundle import Answer, Predictor, open_bundle
 from takeroot.errors import TakerootError
+from takeroot.serve.scribe import Scribe
 from takeroot.serve.wire import (
     Broken,
     Done,
     Failed,
     Frames,
     FromWorker,
+    Leave,
     Load,
     Loaded,
     Run,
     ToWorker,
     Unload,
+    Write,
     frame,
 )
 
@@ -43,15 +50,31 @@ def main() -> None:
     models: dict[str, Predictor] = {}
     frames = Frames()
     with suppress(ConnectionError), socket.socket(fileno=int(sys.argv[1])) as server:
-        while data := server.recv(_PIECE):
-            for body in frames.feed(data):
-                reply = answer(models, _decoder.decode(body))
-                if reply is not None:
-                    server.sendall(frame(reply))
+        scribe = Scribe(partial(_send, server, threading.Lock()))
+        try:
+            while data := server.recv(_PIECE):
+                for body in frames.feed(data):
+                    reply = answer(models, scribe, _decoder.decode(body))
+                    if reply is not None:
+                        scribe.say(reply)
+        finally:
+            scribe.end()
 
 
-def answer(models: dict[str, Predictor], message: ToWorker) -> FromWorker | None:
+def _send(server: socket.socket, lock: threading.Lock, message: FromWorker) -> None:
+    """Write the server a message, whole, from any thread."""
+    with lock:
+        server.sendall(frame(message))
+
+
+def answer(models: dict[str, Predictor], scribe: Scribe, message: ToWorker) -> FromWorker | None:
     """Do what a message asks for."""
+    if isinstance(message, Write):
+        scribe.write(message, models.get(message.key))
+        return None
+    if isinstance(message, Leave):
+        scribe.leave(message)
+        return None
     if isinstance(message, Load):
         return _load(models, message)
     if isinstance(message, Unload):
@@ -65,12 +88,20 @@ def _load(models: dict[str, Predictor], message: Load) -> FromWorker:
     try:
         bundle = open_bundle(message.path, served_only=True)
         predictor = Predictor(bundle, threads=1)
-        predictor.predict([("", "") if bundle.spec.task == "pair" else "warm"])
+        _warm_up(predictor)
     except TakerootError as error:
         return Failed(message.key, str(error))
     models[message.key] = predictor
     spec = bundle.spec.model_dump_json().encode()
     return Loaded(message.key, bundle.sha256, bundle.manifest.created, spec)
+
+
+def _warm_up(predictor: Predictor) -> None:
+    """Answer one text."""
+    if predictor.spec.writes:
+        predictor.predict(["warm"], max_new_tokens=1)
+    else:
+        predictor.predict([("", "") if predictor.spec.task == "pair" else "warm"])
 
 
 def _run(models: Mapping[str, Predictor], message: Run) -> FromWorker:

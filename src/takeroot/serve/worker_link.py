@@ -8,13 +8,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import msgspec
 
 from takeroot.errors import BundleError
 from takeroot.serve.queue import Piece
 from takeroot.serve.wire import Frames, FromWorker, Load, Loaded, ToWorker, Unload, frame
+
+if TYPE_CHECKING:
+    from takeroot.serve.writing import Batch
 
 LEAN = {  # of a worker's environment: it starts sooner, and what it freed goes back at once
     "PYDANTIC_DISABLE_PLUGINS": "__all__",  # or it looks for some in every package there is
@@ -48,6 +51,7 @@ class Worker(asyncio.Protocol):
         self.transport: asyncio.WriteTransport | None = None
         self.frames = Frames()
         self.runs: dict[int, tuple[list[Piece], float]] = {}
+        self.writing: dict[int, Batch] = {}
         self.loading: dict[str, asyncio.Future[Loaded]] = {}
         self.open: dict[str, Loaded] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from takeroot.bundle.runtimes.runtime import Read, Runtime, RuntimeFactory
+from takeroot.bundle.runtimes.runtime import Heard, Read, Runtime, RuntimeFactory
 from takeroot.bundle.spec import Spec
 
 
@@ -18,6 +18,16 @@ def _linear(spec: Spec, read: Read, *, threads: int) -> Runtime:
     return LinearRuntime(spec, read, threads=threads)
 
 
-RUNTIMES: dict[str, RuntimeFactory] = {"onnx": _onnx, "linear": _linear}
+def _ctranslate2(spec: Spec, read: Read, *, threads: int) -> Runtime:
+    from takeroot.bundle.runtimes.ctranslate2 import Ctranslate2Runtime
 
-__all__ = ["RUNTIMES", "Read", "Runtime", "RuntimeFactory"]
+    return Ctranslate2Runtime(spec, read, threads=threads)
+
+
+RUNTIMES: dict[str, RuntimeFactory] = {
+    "onnx": _onnx,
+    "linear": _linear,
+    "ctranslate2": _ctranslate2,
+}
+
+__all__ = ["RUNTIMES", "Heard", "Read", "Runtime", "RuntimeFactory"]

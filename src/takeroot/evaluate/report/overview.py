@@ -89,6 +89,11 @@ def _sentence(metric: str, score: float, evaluation: dict[str, Any], rows: str) 
     if metric == "accuracy":
         right = f"Of 100 texts, about {100 * score:.0f} get the right label"
         return f"{right}: measured on {where} {kept}."
+    if metric == "rouge_l":
+        return (
+            "How many of the reference's words a text holds, in its order, found and false "
+            f"balanced (ROUGE-L): the mean over {where} {kept}."
+        )
     if metric == "entity_f1":
         found, right = percent(evaluation.get("recall"), 0), percent(evaluation.get("precision"), 0)
         return (

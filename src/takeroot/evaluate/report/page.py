@@ -22,9 +22,11 @@ from takeroot.evaluate.report.served import served
 from takeroot.evaluate.report.style import CSS
 from takeroot.evaluate.report.texts import texts
 from takeroot.evaluate.report.trust import trust
+from takeroot.evaluate.report.written import written
 
 SECTIONS: dict[str, Callable[[dict[str, Any]], Html | None]] = {
     "Quality": quality,
+    "Texts": written,
     "Comparison": against,
     "Trust": trust,
     "Choice": choice,
@@ -39,8 +41,8 @@ def render_report(evidence: dict[str, Any]) -> str:
 
     Args:
         evidence: JSON objects by name, each of which may be missing: metrics, fit, candidates,
-            learning_curve, calibration, abstention, parity, data, recipe, environment, progress,
-            epochs.
+            learning_curve, calibration, abstention, parity, answers, data, recipe, environment,
+            progress, epochs.
     """
     shown = {name: found for name, each in SECTIONS.items() if (found := each(evidence))}
     links = [el("li", el("a", name, href=f"#{name.lower()}")) for name in shown]

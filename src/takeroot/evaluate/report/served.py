@@ -68,10 +68,30 @@ def _variants(parity: dict[str, Any]) -> Html | None:
         )
         for each in tried
     ]
+    if number(tried[0].get("tokens_per_s")) is not None:
+        return _writers(tried, parity)
     heads = ("Format", "Score", "Points lost", "One text", "Texts a second", "Size")
     reason = parity.get("reason")
     reading = data(reason) if reason else "Measured here, on held-out texts."
     return figure("Size and speed", reading, table(heads, lines), wide=True)
+
+
+def _writers(tried: list[dict[str, Any]], parity: dict[str, Any]) -> Html:
+    """The same for a model that writes."""
+    lines = [
+        (
+            _precision(each, parity.get("precision")),
+            percent(each.get("metric"), 2),
+            _drop(each),
+            count(each.get("tokens_per_s")),
+            megabytes(each.get("size_mb")),
+        )
+        for each in tried
+    ]
+    heads = ("Format", "Mean probability of a token", "Points lost", "Tokens a second", "Size")
+    reading = "Measured here, on held-out prompts one after another."
+    said = parity.get("reason")
+    return figure("Size and speed", data(said) if said else reading, table(heads, lines), wide=True)
 
 
 def _precision(each: dict[str, Any], chosen: Any) -> Html:

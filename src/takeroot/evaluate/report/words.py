@@ -28,6 +28,12 @@ METRICS: dict[str, tuple[str, str]] = {  # in the order of the report's table
     "micro_recall": ("Micro recall", "of all labels there are, how many are given"),
     "samples_f1": ("F1 by text", "balance of found and false, text by text"),
     "hamming_loss": ("Wrong decisions", "share of all yes-or-no decisions that are wrong"),
+    "rouge_l": ("ROUGE-L", "words in the reference's order, found and false balanced"),
+    "rouge_1": ("ROUGE-1", "words shared with the reference, found and false balanced"),
+    "rouge_2": ("ROUGE-2", "pairs of words shared with the reference, balanced"),
+    "bleu": ("BLEU", "runs of up to four words that the references hold"),
+    "chrf": ("chrF", "runs of up to six letters shared with the references, balanced"),
+    "exact_match": ("Word for word", "texts that are the reference itself"),
     "aurc": ("Risk over all coverages", "area under the risk–coverage curve, lower is better"),
 }
 
@@ -35,10 +41,11 @@ METHODS = {
     "tfidf": "Word and letter statistics",
     "probe": "Pretrained encoder, new last layer",
     "contrastive": "Pretrained encoder, all of it trained, like texts drawn together",
-    "full": "Pretrained encoder, all of it trained",
-    "lora": "Pretrained encoder, low-rank updates trained",
-    "adalora": "Pretrained encoder, low-rank updates of shared-out rank trained",
-    "ia3": "Pretrained encoder, factors of its channels trained",
+    "full": "Pretrained model, all of it trained",
+    "scratch": "Network with random weights, all of it trained",
+    "lora": "Pretrained model, low-rank updates trained",
+    "adalora": "Pretrained model, low-rank updates of shared-out rank trained",
+    "ia3": "Pretrained model, factors of its channels trained",
     "adapter": "Pretrained encoder, small networks inside it trained",
     "prefix": "Pretrained encoder, keys and values in each layer trained",
     "prompt": "Pretrained encoder, words before each text trained",
@@ -59,6 +66,8 @@ KINDS = {
     "pair": "one label for each pair of texts",
     "multilabel": "any number of labels for each text",
     "tag": "entities in each text",
+    "generate": "a written answer to each prompt",
+    "seq2seq": "a text written from each text",
 }
 
 

@@ -7,6 +7,7 @@ The factors are multiplied into the weights afterwards. The fewest parameters of
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +18,8 @@ from takeroot.models.adapters.adapter import Attached
 from takeroot.models.adapters.lora import NAME, merging
 from takeroot.models.adapters.places import linear_names, matching
 
-TARGETS = r"attention\.self\.(key|value)|\d+\.output\.dense"
+KEYS = r"attention\.self\.(key|value)|(self_attn|encoder_attn)\.[kv]_proj|\w*Attention\.[kv]"
+TARGETS = rf"{KEYS}|\d+\.output\.dense|mlp\.down_proj|fc2|DenseReluDense\.wo"
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Ia3:
     """Learned factors.
 
     Args:
-        targets: Which modules, as in ``places.matching``. One that has more inputs than outputs has
-            its inputs multiplied, any other one its outputs.
+        targets: Which modules, as in ``places.matching``. One that has more inputs than outputs and
+            makes no keys or values has its inputs multiplied, any other one its outputs.
     """
 
     rate: ClassVar[float] = 25.0
@@ -36,7 +38,7 @@ class Ia3:
     def fits(self, encoder: nn.Module) -> bool:
         """Whether there is a linear module, and one as usual if no other is named."""
         names = linear_names(encoder, 0)
-        usual = any(name.endswith(("self.key", "self.value")) for name in names)
+        usual = any(_ends(KEYS, name) for name in names)
         return usual or (bool(names) and self.targets is not None)
 
     def attach(self, encoder: nn.Module, lowest: int) -> Attached:
@@ -48,7 +50,14 @@ class Ia3:
         narrowing = [
             name
             for name, module in modules.items()
-            if isinstance(module, nn.Linear) and module.in_features > module.out_features
+            if isinstance(module, nn.Linear)
+            and module.in_features > module.out_features
+            and not _ends(KEYS, name)  # keys shared by several heads are narrow as well
         ]
         config = peft.IA3Config(target_modules=names, feedforward_modules=narrowing)
         return Attached(merging(peft.IA3Model(encoder, config, NAME)))
+
+
+def _ends(pattern: str, name: str) -> bool:
+    """Whether the end of a module's name matches."""
+    return re.fullmatch(rf"(.*\.)?({pattern})", name) is not None

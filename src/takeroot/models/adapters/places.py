@@ -7,7 +7,7 @@ import re
 from torch import nn
 
 from takeroot.errors import RecipeError
-from takeroot.models.layers import layers_of, named_layers
+from takeroot.models.layers import layers_of, named_stacks
 
 
 def freeze(encoder: nn.Module, count: int) -> None:
@@ -29,9 +29,9 @@ def freeze(encoder: nn.Module, count: int) -> None:
 
 def linear_names(encoder: nn.Module, lowest: int) -> list[str]:
     """Names of the linear modules in the layers from number ``lowest`` on."""
-    stem, layers = named_layers(encoder)
     return [
         f"{stem}.{number}.{name}"
+        for stem, layers in named_stacks(encoder)
         for number, layer in enumerate(layers)
         for name, module in layer.named_modules()
         if number >= lowest and isinstance(module, nn.Linear)

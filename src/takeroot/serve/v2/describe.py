@@ -12,13 +12,18 @@ from takeroot.serve.service import Service
 from takeroot.serve.statistics import ModelStatistics
 from takeroot.serve.v2.signature import OUTPUTS, Signature, signature_of
 
-PLATFORM = {"onnx": "onnxruntime_onnx", "linear": "takeroot_linear"}
+PLATFORM = {
+    "onnx": "onnxruntime_onnx",
+    "linear": "takeroot_linear",
+    "ctranslate2": "takeroot_ctranslate2",
+}
 EXTENSIONS = (
     "classification",
     "model_repository",
     "model_configuration",
     "binary_tensor_data",
     "statistics",
+    "generate",
 )
 _TYPES = {"BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "BOOL": "TYPE_BOOL"}
 

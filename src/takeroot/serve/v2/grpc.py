@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +25,15 @@ from takeroot.serve.service import CALLER, Service
 from takeroot.serve.telemetry import Telemetry
 from takeroot.serve.v2 import grpc_body
 from takeroot.serve.v2.grpc_calls import CALLS, HEALTH_CALLS, NO_SCOPE, Ask, Call, health
-from takeroot.serve.v2.infer import infer
+from takeroot.serve.v2.infer import infer, infer_pieces
 from takeroot.serve.v2.messages import HEALTH, INFERENCE, Method, methods
 from takeroot.serve.v2.tensors import invalid
 
 STREAM_SCOPE = "predict"
 WINDOW = 16  # requests of one stream that are answered at the same time
 WATCH_S = 0.5  # between two looks at whether the service is well, or about to end
+
+_Answers = asyncio.Queue[bytes | None]  # to one request of a stream; None when that is all
 
 _log = logging.getLogger(__name__)
 
@@ -171,9 +173,10 @@ async def _stream_infer(host: _Host, method: Method, given: Any, context: Any) -
     """Answers to each request of a stream, in the order of the requests.
 
     An error goes into the answer of its request, and the stream goes on. When the server is about
-    to end, no more requests are taken, and the stream ends when those that were are answered.
+    to end, no more requests are taken, and the stream ends when those that were are answered. Of a
+    request that asks for the pieces of a text, each piece is an answer.
     """
-    answers: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
+    answers: asyncio.Queue[_Answers | None] = asyncio.Queue()
     room = asyncio.Semaphore(WINDOW)
     async with asyncio.TaskGroup() as group:
 
@@ -182,16 +185,18 @@ async def _stream_infer(host: _Host, method: Method, given: Any, context: Any) -
             try:
                 async for data in given:
                     await room.acquire()
-                    answer = _streamed(host, method, data, context, admitted=admitted)
-                    answers.put_nowait(group.create_task(answer))
+                    own = _Answers()
+                    answers.put_nowait(own)
+                    group.create_task(_answer(host, method, data, context, own, admitted=admitted))
                     admitted = False
             finally:
                 answers.put_nowait(None)
 
         taking = group.create_task(take())
         watching = group.create_task(_stop_when_draining(host.service, taking))
-        while (answer := await answers.get()) is not None:
-            await context.write(await answer)
+        while (own := await answers.get()) is not None:
+            while (answer := await own.get()) is not None:
+                await context.write(answer)
             room.release()
         watching.cancel()
     if taking.cancelled():
@@ -205,10 +210,10 @@ async def _stop_when_draining(service: Service, taking: asyncio.Task[None]) -> N
     taking.cancel()
 
 
-async def _streamed(
-    host: _Host, method: Method, data: bytes, context: Any, *, admitted: bool
-) -> bytes:
-    """The answer to one request of a stream, or what is wrong with it."""
+async def _answer(
+    host: _Host, method: Method, data: bytes, context: Any, answers: _Answers, *, admitted: bool
+) -> None:
+    """The answers to one request of a stream, or what is wrong with it."""
     request_id = ""
     try:
         with host.counted():
@@ -218,11 +223,19 @@ async def _streamed(
             ask = host.ask(method, data, context)
             request_id = ask.request.id
             request = grpc_body.read(ask.request, ask.service.settings.max_inputs, ask.remaining_s)
-            return grpc_body.write_streamed(await infer(ask.service, request), request_id)
+            if request.pieces:
+                async with aclosing(infer_pieces(ask.service, request)) as pieces:
+                    async for each, last in pieces:
+                        answers.put_nowait(grpc_body.write_streamed(each, request_id, last=last))
+            else:
+                answered = await infer(ask.service, request)
+                answers.put_nowait(grpc_body.write_streamed(answered, request_id))
     except ServeError as error:
-        return grpc_body.write_refused(error.message, request_id)
+        answers.put_nowait(grpc_body.write_refused(error.message, request_id))
     except Exception as error:  # the boundary, as for a call of its own
-        return grpc_body.write_refused(_unforeseen(method, error).message, request_id)
+        answers.put_nowait(grpc_body.write_refused(_unforeseen(method, error).message, request_id))
+    finally:
+        answers.put_nowait(None)
 
 
 async def _health_watch(host: _Host, method: Method, given: bytes, context: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from takeroot.serve.deadline import deadline
 from takeroot.serve.faults import ServeError
-from takeroot.serve.v2.infer import Answered, Request, texts
+from takeroot.serve.v2.infer import Answered, Request, limit, texts
 from takeroot.serve.v2.messages import field_tag, message
 from takeroot.serve.v2.signature import Wanted
 from takeroot.serve.v2.tensors import invalid, rows, split
@@ -59,7 +59,14 @@ def read(request: Any, most: int, remaining_s: float | None) -> Request:
         _inputs(request, most),
         tuple(map(_wanted, request.outputs)),
         deadline(remaining_s, timeout_s),
+        limit(_parameter(request, "max_tokens", "int64_param")),
+        _parameter(request, "stream", "bool_param") is True,
     )
+
+
+def _parameter(request: Any, name: str, kind: str) -> Any:
+    """A parameter of the request; None where it is not given."""
+    return getattr(request.parameters[name], kind) if name in request.parameters else None
 
 
 def write(answered: Answered, request_id: str) -> bytes:
@@ -74,9 +81,9 @@ def write(answered: Answered, request_id: str) -> bytes:
     return b"".join(parts)
 
 
-def write_streamed(answered: Answered, request_id: str) -> bytes:
-    """The bytes of a ``ModelStreamInferResponse`` with an answer."""
-    return b"".join(_field(_INNER, write(answered, request_id) + _LAST))
+def write_streamed(answered: Answered, request_id: str, *, last: bool = True) -> bytes:
+    """The bytes of a ``ModelStreamInferResponse`` with an answer, or a piece of one."""
+    return b"".join(_field(_INNER, write(answered, request_id) + (_LAST if last else b"")))
 
 
 def write_refused(reason: str, request_id: str) -> bytes:

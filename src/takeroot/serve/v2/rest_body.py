@@ -15,7 +15,7 @@ import msgspec
 from takeroot.serve.deadline import asked_s, deadline
 from takeroot.serve.faults import ServeError
 from takeroot.serve.settings import Settings
-from takeroot.serve.v2.infer import Answered, Request, texts
+from takeroot.serve.v2.infer import Answered, Request, limit, texts
 from takeroot.serve.v2.json_depth import is_deeper
 from takeroot.serve.v2.signature import Wanted
 from takeroot.serve.v2.tensors import flatten, invalid, rows, split
@@ -97,6 +97,7 @@ def read(
         inputs,
         tuple(map(_wanted, given.outputs)),
         _deadline(headers, given.parameters),
+        limit(given.parameters.get("max_tokens")),
     )
     return Call(request, given.id, _flag(given.parameters, "binary_data_output") is True)
 

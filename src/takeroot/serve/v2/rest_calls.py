@@ -8,14 +8,17 @@ from typing import Any
 
 import msgspec
 
+from takeroot.serve.deadline import asked_s, deadline
+from takeroot.serve.events import Events
 from takeroot.serve.faults import ServeError
 from takeroot.serve.packing import packer, unpack
 from takeroot.serve.refusal import Headers, headers_of
 from takeroot.serve.service import Service
 from takeroot.serve.v2 import describe, rest_body
+from takeroot.serve.v2 import generate as written
 from takeroot.serve.v2.infer import infer
 
-Response = tuple[int, Headers, bytes]
+Response = tuple[int, Headers, bytes | Events]
 
 _JSON = (b"content-type", b"application/json")
 _BINARY = (b"content-type", b"application/octet-stream")
@@ -58,7 +61,7 @@ class Ask:
         return unpack(self.body, encoding, self.service.settings.max_body_bytes)
 
 
-def refusal(error: ServeError) -> Response:
+def refusal(error: ServeError) -> tuple[int, Headers, bytes]:
     """An error as the protocol writes it."""
     return error.fault.http, [_JSON, *headers_of(error)], _encode({"error": error.message})
 
@@ -114,6 +117,26 @@ async def answers(ask: Ask) -> Response:
         headers.append((b"vary", b"accept-encoding"))
         body = pack[1](body)
     return 200, headers, body
+
+
+async def generate(ask: Ask) -> Response:
+    """The text a model writes for a prompt."""
+    body, how = _prompt(ask)
+    return 200, [_JSON], await written.whole(ask.service, ask.model, body, **how)
+
+
+async def generate_stream(ask: Ask) -> Response:
+    """The same in pieces."""
+    body, how = _prompt(ask)
+    headers, events = await written.pieces(ask.service, ask.model, body, **how)
+    return 200, headers, events
+
+
+def _prompt(ask: Ask) -> tuple[written.Body, dict[str, float | None]]:
+    """The prompt, and when its text must be there."""
+    written.check(ask.service, ask.model)
+    body = rest_body.decoded(written.decoder, ask.plain(), ask.service.settings.max_json_depth)
+    return body, {"deadline": deadline(asked_s(ask.headers))}
 
 
 async def index(ask: Ask) -> Response:

@@ -94,13 +94,17 @@ OUTPUTS: dict[str, Output] = {
     "probabilities": Output("FP32", _probabilities, wide=True),
     "abstained": Output("BOOL", lambda answers, _: [each.abstained for each in answers]),
     "reason": Output("BYTES", lambda answers, _: [each.reason or "" for each in answers]),
+    "text_output": Output("BYTES", lambda answers, _: [each.text or "" for each in answers]),
 }
 _ONE_LABEL = ("label", "confidence", "probabilities", "abstained", "reason")
+_WRITTEN = ("text_output", "confidence", "reason")
 OUTPUTS_OF = {
     "classify": _ONE_LABEL,
     "pair": _ONE_LABEL,
     "multilabel": ("labels", *_ONE_LABEL[1:]),
     "tag": ("entities", "confidence"),
+    "generate": _WRITTEN,
+    "seq2seq": _WRITTEN,
 }
 
 

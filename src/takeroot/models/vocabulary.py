@@ -6,8 +6,8 @@
 - ``unigram``: Kudo 2018, arXiv:1804.10959.
 
 With the last two, stretches of Han characters are kept apart from other writing, and several of
-them may become one token, which then stands for a word. All read NFKC; the library ``tokenizers``
-does the work.
+them may become one token, which then stands for a word. All read NFKC where nothing else is
+asked for; the library ``tokenizers`` does the work.
 
 NOTE: two trainings of the library on the same texts differ in what counts the same, but for BPE's.
 So a WordPiece vocabulary is made from BPE's pieces, by how often they begin or go on a word; only
@@ -43,20 +43,23 @@ GOES_ON = "##"  # before a WordPiece token that does not begin a word
 SPACE = "\u2581"  # what a blank is in a vocabulary that keeps blanks
 
 Texts = Callable[[], Iterator[list[str]]]
+Form = Callable[[], normalizers.Normalizer]
+FORMS: dict[str, Form] = {"NFKC": normalizers.NFKC, "NFC": normalizers.NFC}
 
 
-def train_tokenizer(recipe: TokenizerRecipe, texts: Texts) -> Tokenizer:
+def train_tokenizer(recipe: TokenizerRecipe, texts: Texts, form: str = "NFKC") -> Tokenizer:
     """A tokenizer of the recipe's kind, whose first five tokens are the special ones.
 
     Args:
         recipe: Kind and size.
         texts: Gives the documents in batches, from the first on each time it is called.
+        form: A key of ``FORMS``: the Unicode form of what is read, and so of what is written.
 
     Raises:
         RecipeError: If the vocabulary is too small for the texts' characters (unigram).
     """
     try:
-        tokenizer = KINDS[recipe.kind](recipe, texts)
+        tokenizer = KINDS[recipe.kind](recipe, texts, FORMS[form])
     except Exception as error:  # tokenizers raises one untyped error for every fault
         raise RecipeError(
             f"tokenizer.vocabulary: {recipe.vocabulary} is too small for these texts' characters; "
@@ -69,11 +72,11 @@ def train_tokenizer(recipe: TokenizerRecipe, texts: Texts) -> Tokenizer:
     return tokenizer
 
 
-def _wordpiece(recipe: TokenizerRecipe, texts: Texts) -> Tokenizer:
+def _wordpiece(recipe: TokenizerRecipe, texts: Texts, form: Form) -> Tokenizer:
     """BERT's, which sets blanks around each Han character."""
     bert = normalizers.BertNormalizer(strip_accents=False, lowercase=recipe.lowercase)
     tokenizer = Tokenizer(models.BPE(unk_token=UNK))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), bert])
+    tokenizer.normalizer = normalizers.Sequence([form(), bert])
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.train_from_iterator(_each(texts()), _bpe_trainer(recipe))
     pieces = _pieces(tokenizer, texts)[: recipe.vocabulary]
@@ -106,8 +109,8 @@ def _pieces(tokenizer: Tokenizer, texts: Texts) -> list[str]:
     return list(dict.fromkeys([*SPECIAL, *single, *ranked]))
 
 
-def _bpe(recipe: TokenizerRecipe, texts: Texts) -> Tokenizer:
-    tokenizer = _keeping_blanks(recipe, Tokenizer(models.BPE(unk_token=UNK)))
+def _bpe(recipe: TokenizerRecipe, texts: Texts, form: Form) -> Tokenizer:
+    tokenizer = _keeping_blanks(recipe, Tokenizer(models.BPE(unk_token=UNK)), form)
     tokenizer.train_from_iterator(_each(texts()), _bpe_trainer(recipe))
     return tokenizer
 
@@ -123,7 +126,7 @@ def _bpe_trainer(recipe: TokenizerRecipe) -> trainers.Trainer:
     )
 
 
-def _unigram(recipe: TokenizerRecipe, texts: Texts) -> Tokenizer:
+def _unigram(recipe: TokenizerRecipe, texts: Texts, form: Form) -> Tokenizer:
     trainer = trainers.UnigramTrainer(
         vocab_size=recipe.vocabulary,
         unk_token=UNK,
@@ -133,14 +136,14 @@ def _unigram(recipe: TokenizerRecipe, texts: Texts) -> Tokenizer:
         special_tokens=list(SPECIAL),
         show_progress=False,
     )
-    tokenizer = _keeping_blanks(recipe, Tokenizer(models.Unigram()))
+    tokenizer = _keeping_blanks(recipe, Tokenizer(models.Unigram()), form)
     tokenizer.train_from_iterator(_each(texts()), trainer)
     return tokenizer
 
 
-def _keeping_blanks(recipe: TokenizerRecipe, tokenizer: Tokenizer) -> Tokenizer:
+def _keeping_blanks(recipe: TokenizerRecipe, tokenizer: Tokenizer, form: Form) -> Tokenizer:
     """The tokenizer with blanks as marks, Han apart, digits and punctuation one by one."""
-    forms = [normalizers.NFKC(), *([normalizers.Lowercase()] if recipe.lowercase else [])]
+    forms = [form(), *([normalizers.Lowercase()] if recipe.lowercase else [])]
     tokenizer.normalizer = normalizers.Sequence(forms)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

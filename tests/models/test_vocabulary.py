@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from takeroot.errors import RecipeError
-from takeroot.pretraining.vocabulary import KINDS, SPECIAL, train_tokenizer
+from takeroot.models.vocabulary import KINDS, SPECIAL, train_tokenizer
 from takeroot.recipe import TokenizerRecipe
 
 TEXTS = [

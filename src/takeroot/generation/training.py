@@ -1,0 +1,172 @@
+"""Train a network to answer: all of it, or an adapter in it, which is then merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from takeroot.errors import RecipeError
+from takeroot.generation.material import Material
+from takeroot.generation.objective import Answers, Judged, Writer
+from takeroot.models.adapters import Adapter, Attached
+from takeroot.models.adapters.attach import Saved, attach, chosen, trained
+from takeroot.models.adapters.places import freeze
+from takeroot.models.generator import PretrainedGenerator
+from takeroot.recipe import SCRATCH, Recipe
+from takeroot.train import History, Progress, TrainConfig, train
+from takeroot.train import precision as precisions
+from takeroot.train.run_folder import Kept
+
+METHODS = ("lora", "adalora", "ia3", "full")  # what ends in plain weights, as CTranslate2 needs
+RATE, SCRATCH_RATE = 5e-5, 1e-3  # of all weights; an adapter's is ``Adapter.rate`` times as high
+EPOCHS, SCRATCH_EPOCHS = 3, 10
+BATCH, SCRATCH_BATCH = 16, 64
+PATIENCE = 2  # passes without gain before stopping
+TRAINED_SHARE = 0.7  # of the time left, for training; the rest is for export and for answering
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that has learnt, its adapter merged.
+
+    Args:
+        method: How.
+        history: What happened.
+        before: How the held-out rows were answered before.
+        after: How they are now.
+        adapter: What was trained, where that was an adapter.
+        parameters: How many were trained, and how many there are.
+        precision: Of the training.
+    """
+
+    method: str
+    history: History
+    before: Judged
+    after: Judged
+    adapter: Saved | None
+    parameters: tuple[int, int]
+    precision: str
+
+
+def method_of(recipe: Recipe) -> str:
+    """The method a recipe means.
+
+    Raises:
+        RecipeError: If it cannot make a model that writes, or contradicts the model.
+    """
+    scratch = recipe.model == SCRATCH
+    method = recipe.fit.method
+    if method == "auto":
+        method = "full" if scratch else "lora"
+    if method not in METHODS:
+        raise RecipeError(
+            f"fit.method: {method!r} does not do task {recipe.task}; methods that do: "
+            f"{', '.join(['auto', *METHODS])} (what they learn becomes plain weights, which is all "
+            "that a served model that writes can hold)"
+        )
+    if scratch and method != "full":
+        raise RecipeError(f"fit.method: {method!r} needs a pretrained model; from scratch: full")
+    return method
+
+
+def train_writer(
+    recipe: Recipe, pretrained: PretrainedGenerator, found: Material, kept: Kept, show: Progress
+) -> Trained:
+    """Train the pretrained network in place.
+
+    Args:
+        recipe: How.
+        pretrained: The network.
+        found: The rows.
+        kept: Where states are kept, and the clock.
+        show: Where to report to.
+    """
+    method = method_of(recipe)
+    adapter = chosen(method, recipe.fit.adapter.model_dump(exclude_none=True))
+    model = Writer(pretrained.network)
+    dtype = _dtype(recipe, kept)
+    config = _config(recipe, adapter, dtype, kept)
+    with torch.random.fork_rng(devices=[]):  # where an adapter begins is the recipe's seed's to say
+        torch.manual_seed(recipe.fit.seed)
+        attached = _set_trained(recipe, model, adapter)
+    objective = Answers(
+        pretrained.config.start, recipe.fit.label_smoothing or 0.0, attached.penalty
+    )
+    before = objective.judge(model, found.valid, dtype, _told(show, "held out, before", found))
+    history = train(
+        model,
+        objective,
+        found.train,
+        config,
+        valid=found.valid,
+        progress=show,
+        stage=f"{method}: training",
+        after_step=attached.after_step,
+        keep=kept.keep,
+    )
+    attached.settle()
+    every = sum(p.numel() for p in model.parameters())
+    own = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    saved = None
+    if adapter is not None:
+        saved = Saved(adapter, recipe.fit.freeze, trained(model))
+        every -= own
+    attached.merge()
+    model.eval()
+    after = objective.judge(model, found.valid, dtype, _told(show, "held out, after", found))
+    name = SCRATCH if recipe.model == SCRATCH else method
+    return Trained(name, history, before, after, saved, (own, every), precisions.name_of(dtype))
+
+
+def _set_trained(recipe: Recipe, model: Writer, adapter: Adapter | None) -> Attached:
+    """Say which parameters are trained."""
+    if adapter is not None:
+        return attach(adapter, model.encoder, recipe.fit.freeze)
+    freeze(model.encoder, recipe.fit.freeze)
+    return Attached()
+
+
+def _config(recipe: Recipe, adapter: Adapter | None, dtype: torch.dtype, kept: Kept) -> TrainConfig:
+    """The recipe's settings as the loop takes them."""
+    fit, scratch = recipe.fit, recipe.model == SCRATCH
+    rate = (SCRATCH_RATE if scratch else RATE) * (1.0 if adapter is None else adapter.rate)
+    rate = fit.learning_rate or rate
+    return TrainConfig(
+        epochs=fit.epochs or (SCRATCH_EPOCHS if scratch else EPOCHS),
+        learning_rate=rate,
+        head_learning_rate=rate,
+        batch_size=fit.batch_size or (SCRATCH_BATCH if scratch else BATCH),
+        accumulate=fit.accumulate,
+        weight_decay=fit.weight_decay,
+        warmup_share=fit.warmup_share,
+        schedule=fit.schedule,
+        clip=fit.clip,
+        dropout=fit.dropout or 0.0,
+        patience=fit.patience or PATIENCE,
+        precision=dtype,
+        recompute=fit.recompute,
+        budget_s=_budget(kept),
+        seed=fit.seed,
+    )
+
+
+def _budget(kept: Kept) -> float | None:
+    """Seconds the training may take: part of what is left goes to export and answers."""
+    left = kept.clock.left()
+    return None if left is None else max(left * TRAINED_SHARE, 1.0)
+
+
+def _dtype(recipe: Recipe, kept: Kept) -> torch.dtype:
+    """The number format to train in; which one is quicker is measured once a run."""
+    wanted: Any = kept.measured(
+        "precision", lambda: precisions.name_of(precisions.choose(recipe.fit.precision))
+    )
+    return precisions.choose(wanted)
+
+
+def _told(show: Progress, stage: str, found: Material) -> Callable[[int], None]:
+    """Reports how many held-out rows are measured."""
+    return lambda count: show.step(stage, count, len(found.valid), {})

@@ -1,0 +1,80 @@
+"""What a bundle that writes keeps to train further: all weights, or those of an adapter alone.
+
+``weights/config.json`` names the pretrained model. ``weights/model.safetensors`` is the whole
+network; ``weights/adapter.safetensors`` is what was trained of it, to be put on the pretrained
+network whose SHA-256 the config holds.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from safetensors.torch import load, save
+from torch import nn
+
+from takeroot.bundle import Bundle
+from takeroot.bundle.manifest import canonical
+from takeroot.errors import ModelError
+from takeroot.generation.objective import Writer
+from takeroot.generation.training import Trained
+from takeroot.models.adapters.attach import attach, chosen, fingerprint, put
+from takeroot.models.generator import PretrainedGenerator, put_weights
+
+WHOLE, ADAPTER, CONFIG = (
+    f"weights/{name}" for name in ("model.safetensors", "adapter.safetensors", "config.json")
+)
+
+
+def weight_files(network: nn.Module, done: Trained, model: str, base: str) -> dict[str, bytes]:
+    """The files of ``weights/``, by their names in the bundle.
+
+    Args:
+        network: Trained, its adapter merged.
+        done: Its training.
+        model: As the recipe names the pretrained one.
+        base: The fingerprint of its weights.
+    """
+    config: dict[str, Any] = {"format": 1, "model": model}
+    if done.adapter is not None:
+        config |= {"base_sha256": base, "adapter": done.adapter.config()}
+        return {ADAPTER: save(dict(done.adapter.tensors)), CONFIG: canonical(config)}
+    own = {
+        name: p.detach().contiguous() for name, p in network.named_parameters()
+    }  # tied ones once
+    return {WHOLE: save(own), CONFIG: canonical(config)}
+
+
+def load_network(bundle: Bundle, pretrained: PretrainedGenerator) -> nn.Module:
+    """The network a bundle was made from, with its adapter merged.
+
+    Args:
+        bundle: With ``weights/``.
+        pretrained: What ``weights/config.json`` names; it is copied, not changed.
+
+    Raises:
+        ModelError: If the bundle has no weights, or they belong on another model.
+    """
+    if CONFIG not in bundle.files:
+        raise ModelError(f"{bundle.path}: has no weights/; it was made with output.weights: false")
+    config = json.loads(bundle.read(CONFIG))
+    network = copy.deepcopy(pretrained.network)
+    if "adapter" not in config:
+        put_weights(network, load(bundle.read(WHOLE)), bundle.path)
+        return network
+    if fingerprint(pretrained.network) != config["base_sha256"]:
+        raise ModelError(
+            f"{bundle.path}: its adapter was trained on {config['model']!r}, whose weights were "
+            f"others than those of {pretrained.name!r}"
+        )
+    settings = dict(config["adapter"])
+    method, lowest = settings.pop("method"), settings.pop("freeze")
+    adapter = chosen(method, settings)
+    if adapter is None:
+        raise ModelError(f"{bundle.path}: weights/config.json: {method!r} is no adapter")
+    model = Writer(network)
+    attached = attach(adapter, network, lowest)
+    put(model, load(bundle.read(ADAPTER)))
+    attached.merge()
+    return network

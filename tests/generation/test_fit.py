@@ -1,0 +1,201 @@
+"""Whole fits on forty rows with two small random layers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from takeroot.bundle import load_predictor, open_bundle
+from takeroot.errors import CheckpointError, ModelError, RecipeError
+from takeroot.generation import fit_recipe, resume
+from takeroot.generation.export import convert
+from takeroot.generation.weights import load_network
+from takeroot.models.generator import load_generator
+from takeroot.recipe import Recipe
+from takeroot.stop import Stop, Stopped
+
+Build = Callable[..., Any]
+
+
+class Stopping:
+    """Asks to stop once a training has made some steps."""
+
+    def __init__(self, stop: Stop, after: int) -> None:
+        self.stop, self.after, self.notes = stop, after, []  # type: ignore[var-annotated]
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def step(self, stage: str, done: int, total: int, figures: Any) -> None:
+        self.stop.wanted = self.stop.wanted or ("training" in stage and done >= self.after)
+
+
+def evidence(bundle: Path, name: str) -> Any:
+    return json.loads((bundle / "evidence" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def run(recipe_for: Build, rows: Path, tmp_path: Path) -> Any:
+    """A finished fit of a Llama, tested on its own rows."""
+    made = recipe_for("llama", data={"path": str(rows), "test": str(rows)})
+    return fit_recipe(made, tmp_path / "run")
+
+
+def test_a_fit_makes_a_bundle_that_answers(run: Any) -> None:
+    predictor = load_predictor(run.bundle)
+
+    answers = predictor.predict(["hello 1", "my parcel"])
+
+    assert (predictor.spec.task, predictor.spec.labels) == ("generate", ())
+    assert predictor.spec.generation is not None
+    assert all(0 < answer.confidence <= 1 for answer in answers)
+    assert "".join(predictor.stream("hello 1")) == answers[0].text
+
+
+def test_training_lowers_the_loss_of_rows_held_out(run: Any) -> None:
+    valid = evidence(run.bundle, "metrics")["valid"]
+
+    assert valid["loss"] < 0.9 * valid["before"]["loss"]
+
+
+def test_the_export_writes_what_the_network_would(run: Any) -> None:
+    assert run.summary["parity"]["token_agreement"] > 0.95
+
+
+def test_test_rows_are_answered_before_and_after_training(run: Any) -> None:
+    metrics = evidence(run.bundle, "metrics")
+    gain = metrics["gain"]
+
+    assert metrics["before"]["n"] == metrics["test"]["n"] == 40
+    change = metrics["test"]["loss"] - metrics["before"]["loss"]
+    assert gain["loss"]["change"] == pytest.approx(change, abs=1e-6)
+    low, high = gain["rouge_l"]["interval"]
+    assert low <= gain["rouge_l"]["change"] <= high
+
+
+def test_every_row_is_used_or_left_out_with_its_reason(
+    recipe_for: Build, rows: Path, tmp_path: Path
+) -> None:
+    more = [{"prompt": "long", "response": "my parcel " * 30}, {"prompt": "none"}]
+    lines = [rows.read_text(encoding="utf-8"), *map(json.dumps, more)]
+    rows.write_text("\n".join(lines), encoding="utf-8")
+    made = recipe_for("llama", {"epochs": 1}, generate={"max_new_tokens": 40})
+
+    done = fit_recipe(made, tmp_path / "run")
+
+    fit = evidence(done.bundle, "fit")
+    assert fit["rows_train"] + fit["rows_valid"] + fit["rows_left_out"] == 42
+    rejects = (done.path / "rejects.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in rejects] == ["line", "41", "42"]
+
+
+@pytest.mark.parametrize("method", ["adalora", "ia3", "full"])
+@pytest.mark.parametrize("family", ["llama", "t5", "bart"])
+def test_every_method_ends_in_weights_that_are_served(
+    family: str, method: str, recipe_for: Build, tmp_path: Path
+) -> None:
+    made = recipe_for(family, {"method": method, "epochs": 1}, compress={"precision": "fp32"})
+
+    done = fit_recipe(made, tmp_path / "run")
+
+    assert done.summary["parity"] == {"token_agreement": 1.0, "answer_agreement": 1.0}
+    assert done.summary["method"] == method
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_the_bundles_weights_give_the_network_again(
+    method: str, recipe_for: Build, tmp_path: Path
+) -> None:
+    made = recipe_for("llama", {"method": method, "epochs": 1})
+    done = fit_recipe(made, tmp_path / "run")
+    bundle, base = open_bundle(done.bundle), load_generator(made.model, causal=True)
+
+    network = load_network(bundle, base)
+
+    served = convert(network, base, bundle.spec.precision)
+    assert served["model.bin"] == bundle.read("model.bin")
+
+
+def test_a_network_from_scratch_learns_its_rows(recipe_for: Build, tmp_path: Path) -> None:
+    size = {"layers": 1, "hidden": 32, "heads": 2, "intermediate": 64, "vocabulary": 100}
+    made = recipe_for("scratch", {"epochs": 30, "batch_size": 8}, scratch=size)
+
+    done = fit_recipe(made, tmp_path / "run")
+
+    valid = evidence(done.bundle, "metrics")["valid"]
+    assert (done.summary["method"], done.summary["test"]) == ("scratch", None)
+    assert valid["loss"] < 0.6 * valid["before"]["loss"]
+
+
+def test_a_stopped_fit_goes_on_to_the_same_model(recipe_for: Build, tmp_path: Path) -> None:
+    made: Recipe = recipe_for("llama", {"checkpoint_s": 0.0, "epochs": 8})
+    whole = fit_recipe(made, tmp_path / "whole")
+    stop = Stop()
+    with pytest.raises(Stopped):
+        fit_recipe(made, tmp_path / "run", stop=stop, progress=Stopping(stop, 10))
+
+    again = resume(tmp_path / "run")
+
+    first, second = (open_bundle(each.bundle).sha256 for each in (whole, again))
+    assert first == second
+    assert resume(tmp_path / "run").summary["test"] == again.summary["test"]
+
+
+def test_a_run_goes_on_with_its_own_rows_only(
+    recipe_for: Build, rows: Path, tmp_path: Path
+) -> None:
+    made = recipe_for("llama", {"checkpoint_s": 0.0, "epochs": 8})
+    stop = Stop()
+    with pytest.raises(Stopped):
+        fit_recipe(made, tmp_path / "run", stop=stop, progress=Stopping(stop, 10))
+    rows.write_text(rows.read_text(encoding="utf-8").replace("refund", "money"), encoding="utf-8")
+
+    with pytest.raises(CheckpointError, match="rows: the run began with"):
+        resume(tmp_path / "run")
+
+
+REFUSED = {
+    "fit.class_weights: task generate does not take it": {"fit": {"class_weights": "balanced"}},
+    "data.second: task generate does not take it": {"data": {"second": "x"}},
+    "abstain.method: task generate does not take it": {"abstain": {"method": "knn"}},
+    "'prefix' does not do task generate; methods that do: auto, lora": {
+        "fit": {"method": "prefix"}
+    },
+    "'scratch' is for task seq2seq": {"model": "scratch"},
+    "lora does not take it": {"fit": {"method": "lora", "adapter": {"size": 4}}},
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_settings_that_mean_nothing_are_refused(message: str, tmp_path: Path) -> None:
+    made = Recipe.model_validate({"task": "generate", **REFUSED[message]})
+
+    with pytest.raises(RecipeError, match=message):
+        fit_recipe(made, tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_encoder_writes_nothing(rows: Path, tmp_path: Path) -> None:
+    made = Recipe.model_validate(
+        {"task": "generate", "model": "minilm-l6", "data": {"path": str(rows)}}
+    )
+
+    with pytest.raises(ModelError, match="is no causal model; packaged ones: smollm2-135m"):
+        fit_recipe(made, tmp_path / "run")
+
+
+def test_chats_need_a_chat_template(recipe_for: Build, folder: Build, tmp_path: Path) -> None:
+    chats = tmp_path / "chats.jsonl"
+    turns = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "world"}]
+    lines = [json.dumps({"messages": [*turns, *turns][: 2 * k]}) for k in (1, 2)]
+    chats.write_text("\n".join(lines), encoding="utf-8")
+    bare = str(folder("llama", template=None))
+    made = Recipe.model_validate({"task": "generate", "model": bare, "data": {"path": str(chats)}})
+
+    with pytest.raises(RecipeError, match="has no chat template, and the rows are chats"):
+        fit_recipe(made, tmp_path / "run")

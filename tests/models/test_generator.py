@@ -1,0 +1,133 @@
+"""Networks that write are loaded from folders, checked value by value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import writers
+from safetensors.torch import save_file
+
+from takeroot.errors import ModelError
+from takeroot.models import locate
+from takeroot.models.adapters import ADAPTERS
+from takeroot.models.adapters.attach import attach, chosen
+from takeroot.models.generator import load_generator
+from takeroot.models.layers import named_stacks
+
+FAMILIES = {"llama": writers.llama, "t5": writers.t5, "bart": writers.bart}
+IDS = torch.tensor([[4, 5, 6, 7]])
+
+
+def saved(place: Path, family: str = "llama", **changes: Any) -> Path:
+    """A family's folder, its config changed."""
+    network = FAMILIES[family]()
+    config = {**network.config.to_dict(), **changes}
+    (place / "config.json").write_text(json.dumps(config, default=str), encoding="utf-8")
+    named = {name: each.detach().contiguous() for name, each in network.named_parameters()}
+    save_file(named, place / "model.safetensors")
+    tokenizer = writers.byte_tokenizer() if family == "llama" else writers.piece_tokenizer()
+    tokenizer.save(str(place / "tokenizer.json"))
+    return place
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_folder_gives_the_network_that_was_saved(family: str, tmp_path: Path) -> None:
+    causal = family == "llama"
+    made = load_generator(str(saved(tmp_path, family)), causal=causal)
+
+    more = {} if causal else {"decoder_input_ids": IDS}
+    with torch.inference_mode():
+        found, wanted = (
+            each(input_ids=IDS, **more).logits for each in (made.network, FAMILIES[family]())
+        )
+    assert torch.allclose(found, wanted, atol=1e-5)
+
+
+REFUSED = {
+    r"auto_map\); code is never loaded": {"auto_map": {"AutoModel": "x.Y"}},
+    "rope_type 'yarn' is not one of: default": {"rope_parameters": {"rope_type": "yarn"}},
+    "attention_bias True is not one of: False": {"attention_bias": True},
+    "vocab_size must be a whole number from 1": {"vocab_size": -1},
+    "config.json says vocab_size 100": {"vocab_size": 100},
+    "eos_token_id must be from 0 to": {"eos_token_id": 10**9},
+    "eos_token_id is missing": {"eos_token_id": None},
+    "cannot be divided among": {"num_key_value_heads": 3},
+    "rms_norm_eps must be above 0": {"rms_norm_eps": 2.0},
+    "has shape .* config.json says": {"intermediate_size": 32},
+    "tensors are missing, first": {"num_hidden_layers": 3},
+    "model_type 't5' is not one of: llama, qwen2": {"model_type": "t5"},
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_does_not_fit_is_refused(message: str, tmp_path: Path) -> None:
+    folder = saved(tmp_path, **REFUSED[message])
+
+    with pytest.raises(ModelError, match=message):
+        load_generator(str(folder), causal=True)
+
+
+def test_more_ends_are_read_from_the_generation_config(tmp_path: Path) -> None:
+    folder = saved(tmp_path)
+    beside = {"eos_token_id": [2, 0]}
+    (folder / "generation_config.json").write_text(json.dumps(beside), encoding="utf-8")
+
+    assert load_generator(str(folder), causal=True).config.ends == (2, 0)
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    folder = saved(tmp_path)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+    with pytest.raises(ModelError, match="pickled weights can run code"):
+        load_generator(str(folder), causal=True)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("method", ["lora", "adalora", "ia3"])
+def test_adapters_reach_every_stack_and_merge_into_the_weights(
+    method: str, family: str, tmp_path: Path
+) -> None:
+    network = load_generator(str(saved(tmp_path, family)), causal=family == "llama").network
+    stems = [name for name, _ in named_stacks(network)]
+    attached = attach(chosen(method, {}), network)  # type: ignore[arg-type]
+    trained = [name for name, each in network.named_parameters() if each.requires_grad]
+    with torch.no_grad():
+        for each in network.parameters():
+            if each.requires_grad:
+                each.add_(0.1 * torch.ones_like(each))
+    more = {} if family == "llama" else {"decoder_input_ids": IDS}
+
+    with torch.inference_mode():
+        before = network(input_ids=IDS, **more).logits
+        attached.merge()
+        after = network(input_ids=IDS, **more).logits
+
+    assert all(any(stem in name for name in trained) for stem in stems)
+    assert torch.allclose(before, after, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", sorted(set(ADAPTERS) - {"lora", "adalora", "ia3"}))
+def test_adapters_that_stay_in_the_graph_do_not_fit(method: str, tmp_path: Path) -> None:
+    network = load_generator(str(saved(tmp_path)), causal=True).network
+
+    adapter = chosen(method, {})
+    assert adapter is not None
+    assert not adapter.fits(network)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(locate("smollm2-135m") is None, reason="smollm2-135m is not installed")
+def test_the_packaged_causal_model_loads() -> None:
+    made = load_generator("smollm2-135m", causal=True)
+
+    ids = torch.tensor([made.tokenizer.encode("The capital of France is").ids])
+    with torch.inference_mode():
+        found = int(made.network(input_ids=ids).logits[0, -1].argmax())
+    assert made.tokenizer.id_to_token(found) == "ĠParis"
+    assert made.tokens(made.config.ends) == ("<|im_end|>",)
+    assert made.template is not None
