@@ -7,8 +7,8 @@ test rows before and after, with the interval of each change; ends with 1 unless
 are better by more than chance. speed: tokens a second of that bundle (CTranslate2, int8, one prompt
 at a time on one thread, and eight at once) against the same network in torch (fp32, cache, every
 core); ends with 1 below three times. translation: English to Chinese from scratch on
-tatoeba_en_zh, whose
-test sentences stand nowhere in the training rows; BLEU and chrF. Test files are read once.
+tatoeba_en_zh, whose test sentences stand nowhere in the training rows; BLEU and chrF. Test files
+are read once.
 """
 
 from __future__ import annotations

@@ -367,13 +367,15 @@ def go_on(
 
 
 def pretrain(
-    recipe: str | Path | Mapping[str, Any],
+    recipe: str | Path | Mapping[str, Any] | None = None,
     changes: Sequence[str] = (),
     *,
     out: str | Path | None = None,
     allow_download: bool = False,
     progress: Progress | None = None,
     processes: int | None = None,
+    resume: str | Path | None = None,
+    stop: Stop | None = None,
 ) -> dict[str, Any]:
     """What is known of an encoder made from texts without labels; ``["model"]`` is its folder.
 
@@ -384,10 +386,18 @@ def pretrain(
         allow_download: Whether a hub id may be fetched from the network.
         progress: Is told how far the work is.
         processes: How many processes of this machine train together.
+        resume: Model folder whose pretraining was cut off, to go on with in place of a recipe.
+        stop: Asked to stop.
 
     Raises:
         TakerootError: If the texts, a setting or the folder cannot be used.
     """
+    if resume is not None:
+        return _pretrain_on(
+            resume, (recipe, out, *changes), allow_download, progress, processes, stop
+        )
+    if recipe is None:
+        raise RecipeError("pretrain: name a recipe, or a folder to go on with (--resume)")
     if isinstance(recipe, str | Path):
         wanted = recipes.load_kind(recipes.PretrainRecipe, Path(recipe), changes)
         name = Path(recipe).stem
@@ -400,7 +410,33 @@ def pretrain(
     from takeroot.train.helpers import together
 
     with together(processes):
-        done = pretrain_recipe(wanted, folder, progress=progress, allow_download=allow_download)
+        done = pretrain_recipe(
+            wanted, folder, progress=progress, allow_download=allow_download, stop=stop
+        )
+    return done.summary
+
+
+def _pretrain_on(
+    folder: str | Path,
+    given: Sequence[Any],
+    allow_download: bool,
+    progress: Progress | None,
+    processes: int | None,
+    stop: Stop | None,
+) -> dict[str, Any]:
+    """What a pretraining that was cut off comes to.
+
+    Raises:
+        RecipeError: If anything was given beside the folder.
+    """
+    if any(value is not None for value in given):
+        raise RecipeError(f"--resume {folder}: a pretraining goes on with its own settings only")
+    require("torch", "train")
+    from takeroot.pretraining import resume  # imports torch, as run's does
+    from takeroot.train.helpers import together
+
+    with together(processes):
+        done = resume(Path(folder), progress=progress, allow_download=allow_download, stop=stop)
     return done.summary
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from folders import model_folder
 
 from takeroot.bundle import load_predictor, open_bundle
 from takeroot.errors import CheckpointError, ModelError, RecipeError
@@ -38,11 +39,11 @@ def evidence(bundle: Path, name: str) -> Any:
     return json.loads((bundle / "evidence" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def run(recipe_for: Build, rows: Path, tmp_path: Path) -> Any:
+@pytest.fixture(scope="module")
+def run(recipe_for: Build, rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A finished fit of a Llama, tested on its own rows."""
     made = recipe_for("llama", data={"path": str(rows), "test": str(rows)})
-    return fit_recipe(made, tmp_path / "run")
+    return fit_recipe(made, tmp_path_factory.mktemp("run") / "run")
 
 
 def test_a_fit_makes_a_bundle_that_answers(run: Any) -> None:
@@ -82,8 +83,10 @@ def test_every_row_is_used_or_left_out_with_its_reason(
 ) -> None:
     more = [{"prompt": "long", "response": "my parcel " * 30}, {"prompt": "none"}]
     lines = [rows.read_text(encoding="utf-8"), *map(json.dumps, more)]
-    rows.write_text("\n".join(lines), encoding="utf-8")
-    made = recipe_for("llama", {"epochs": 1}, generate={"max_new_tokens": 40})
+    path = tmp_path / "more.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    size = {"max_new_tokens": 40}
+    made = recipe_for("llama", {"epochs": 1}, data={"path": str(path)}, generate=size)
 
     done = fit_recipe(made, tmp_path / "run")
 
@@ -148,11 +151,13 @@ def test_a_stopped_fit_goes_on_to_the_same_model(recipe_for: Build, tmp_path: Pa
 def test_a_run_goes_on_with_its_own_rows_only(
     recipe_for: Build, rows: Path, tmp_path: Path
 ) -> None:
-    made = recipe_for("llama", {"checkpoint_s": 0.0, "epochs": 8})
-    stop = Stop()
+    path, text = tmp_path / "rows.jsonl", rows.read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    fit = {"checkpoint_s": 0.0, "epochs": 8}
+    made, stop = recipe_for("llama", fit, data={"path": str(path)}), Stop()
     with pytest.raises(Stopped):
         fit_recipe(made, tmp_path / "run", stop=stop, progress=Stopping(stop, 10))
-    rows.write_text(rows.read_text(encoding="utf-8").replace("refund", "money"), encoding="utf-8")
+    path.write_text(text.replace("refund", "money"), encoding="utf-8")
 
     with pytest.raises(CheckpointError, match="rows: the run began with"):
         resume(tmp_path / "run")
@@ -189,12 +194,12 @@ def test_an_encoder_writes_nothing(rows: Path, tmp_path: Path) -> None:
         fit_recipe(made, tmp_path / "run")
 
 
-def test_chats_need_a_chat_template(recipe_for: Build, folder: Build, tmp_path: Path) -> None:
+def test_chats_need_a_chat_template(tmp_path: Path) -> None:
     chats = tmp_path / "chats.jsonl"
     turns = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "world"}]
     lines = [json.dumps({"messages": [*turns, *turns][: 2 * k]}) for k in (1, 2)]
     chats.write_text("\n".join(lines), encoding="utf-8")
-    bare = str(folder("llama", template=None))
+    bare = str(model_folder(tmp_path / "bare", template=None))
     made = Recipe.model_validate({"task": "generate", "model": bare, "data": {"path": str(chats)}})
 
     with pytest.raises(RecipeError, match="has no chat template, and the rows are chats"):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import writers
+from folders import TEMPLATE
 from transformers import PreTrainedTokenizerFast
 
 from takeroot.bundle.chat import Turn, pieces
@@ -32,13 +33,13 @@ def test_frames_are_what_the_template_puts_around_turns(pretrained: Build) -> No
     assert frames_of(pretrained()) == ChatFrames.model_validate(writers.FRAMES)
 
 
-def test_frames_compose_to_what_transformers_renders(pretrained: Build, template: str) -> None:
+def test_frames_compose_to_what_transformers_renders(pretrained: Build) -> None:
     turns = [Turn("system", "Be brief."), Turn("user", "你好"), Turn("assistant", "hello")]
     turns.append(Turn("user", "where?"))
     reader = PreTrainedTokenizerFast(tokenizer_object=writers.byte_tokenizer())
     chat = [{"role": turn.role, "content": turn.content} for turn in turns]
     wanted = reader.apply_chat_template(
-        chat, chat_template=template, tokenize=False, add_generation_prompt=True
+        chat, chat_template=TEMPLATE, tokenize=False, add_generation_prompt=True
     )
 
     found = pieces(frames_of(pretrained()), turns)

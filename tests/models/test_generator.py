@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import writers
-from safetensors.torch import save_file
+from folders import FAMILIES, model_folder
 
 from takeroot.errors import ModelError
 from takeroot.models import locate
@@ -18,31 +16,18 @@ from takeroot.models.adapters.attach import attach, chosen
 from takeroot.models.generator import load_generator
 from takeroot.models.layers import named_stacks
 
-FAMILIES = {"llama": writers.llama, "t5": writers.t5, "bart": writers.bart}
 IDS = torch.tensor([[4, 5, 6, 7]])
-
-
-def saved(place: Path, family: str = "llama", **changes: Any) -> Path:
-    """A family's folder, its config changed."""
-    network = FAMILIES[family]()
-    config = {**network.config.to_dict(), **changes}
-    (place / "config.json").write_text(json.dumps(config, default=str), encoding="utf-8")
-    named = {name: each.detach().contiguous() for name, each in network.named_parameters()}
-    save_file(named, place / "model.safetensors")
-    tokenizer = writers.byte_tokenizer() if family == "llama" else writers.piece_tokenizer()
-    tokenizer.save(str(place / "tokenizer.json"))
-    return place
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_folder_gives_the_network_that_was_saved(family: str, tmp_path: Path) -> None:
     causal = family == "llama"
-    made = load_generator(str(saved(tmp_path, family)), causal=causal)
+    made = load_generator(str(model_folder(tmp_path / "model", family)), causal=causal)
 
     more = {} if causal else {"decoder_input_ids": IDS}
     with torch.inference_mode():
         found, wanted = (
-            each(input_ids=IDS, **more).logits for each in (made.network, FAMILIES[family]())
+            each(input_ids=IDS, **more).logits for each in (made.network, FAMILIES[family][0]())
         )
     assert torch.allclose(found, wanted, atol=1e-5)
 
@@ -65,14 +50,14 @@ REFUSED = {
 
 @pytest.mark.parametrize("message", REFUSED)
 def test_what_does_not_fit_is_refused(message: str, tmp_path: Path) -> None:
-    folder = saved(tmp_path, **REFUSED[message])
+    folder = model_folder(tmp_path / "model", **REFUSED[message])
 
     with pytest.raises(ModelError, match=message):
         load_generator(str(folder), causal=True)
 
 
 def test_more_ends_are_read_from_the_generation_config(tmp_path: Path) -> None:
-    folder = saved(tmp_path)
+    folder = model_folder(tmp_path / "model")
     beside = {"eos_token_id": [2, 0]}
     (folder / "generation_config.json").write_text(json.dumps(beside), encoding="utf-8")
 
@@ -80,7 +65,7 @@ def test_more_ends_are_read_from_the_generation_config(tmp_path: Path) -> None:
 
 
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:
-    folder = saved(tmp_path)
+    folder = model_folder(tmp_path / "model")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
     with pytest.raises(ModelError, match="pickled weights can run code"):
@@ -92,7 +77,9 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
 def test_adapters_reach_every_stack_and_merge_into_the_weights(
     method: str, family: str, tmp_path: Path
 ) -> None:
-    network = load_generator(str(saved(tmp_path, family)), causal=family == "llama").network
+    network = load_generator(
+        str(model_folder(tmp_path / "model", family)), causal=family == "llama"
+    ).network
     stems = [name for name, _ in named_stacks(network)]
     attached = attach(chosen(method, {}), network)  # type: ignore[arg-type]
     trained = [name for name, each in network.named_parameters() if each.requires_grad]
@@ -113,7 +100,7 @@ def test_adapters_reach_every_stack_and_merge_into_the_weights(
 
 @pytest.mark.parametrize("method", sorted(set(ADAPTERS) - {"lora", "adalora", "ia3"}))
 def test_adapters_that_stay_in_the_graph_do_not_fit(method: str, tmp_path: Path) -> None:
-    network = load_generator(str(saved(tmp_path)), causal=True).network
+    network = load_generator(str(model_folder(tmp_path / "model")), causal=True).network
 
     adapter = chosen(method, {})
     assert adapter is not None

@@ -39,7 +39,8 @@ def test_a_package_that_is_not_there_has_no_folder(monkeypatch: pytest.MonkeyPat
 
 
 def test_only_packaged_models_are_installed():
-    with pytest.raises(ModelError, match="no packaged model 'torch'; there is: minilm-l6, smollm2-135m"):
+    there = "minilm-l6, smollm2-135m"
+    with pytest.raises(ModelError, match=f"no packaged model 'torch'; there is: {there}"):
         install("torch")
 
 

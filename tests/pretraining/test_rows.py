@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from takeroot.models.vocabulary import train_tokenizer
 from takeroot.pretraining.rows import cut
 from takeroot.pretraining.token_file import TokenFile, word_starts, write_tokens
-from takeroot.models.vocabulary import train_tokenizer
 from takeroot.recipe import TokenizerRecipe
 
 TEXTS = ["我们研究飞行器的控制器", "飞行器 pcr test 2024", "我们", "controllers of the plane"] * 8

@@ -123,8 +123,8 @@ def test_nothing_is_left_of_what_was_broken_off(
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    name = {"tokenizer": "train_tokenizer", "training": "train"}[where]
-    monkeypatch.setattr(f"takeroot.pretraining.run.{name}", stop)
+    name = {"tokenizer": "prepare.train_tokenizer", "training": "run.train"}[where]
+    monkeypatch.setattr(f"takeroot.pretraining.{name}", stop)
     before = set(tmp_path.iterdir())
 
     with pytest.raises(KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -186,3 +187,41 @@ def test_a_model_that_is_gone_is_said_to_be_gone_and_found_again(
     ask(page, "where is it now")
     expect(page.locator("article")).to_have_count(1)
     expect(page.locator("#error")).to_be_hidden()
+
+
+@pytest.fixture(scope="module")
+def writing(serve_a_file: Serve, endless_bundle: Path) -> Running:
+    """A server whose model writes until it is stopped."""
+    return serve_a_file(endless_bundle, "--workers", "1", "--max-new-tokens", "60000")
+
+
+def test_a_text_is_shown_as_it_is_written_and_stopped(page: Page, writing: Running) -> None:
+    open_page(page, writing)
+
+    ask(page, "hello world", "second line")
+    expect(page.locator(".written")).to_have_text(re.compile(r"[\s\S]{20}"), timeout=PATIENCE_MS)
+    page.click("#stop")
+
+    expect(page.locator("#status")).to_have_text("stopped")
+    expect(page.locator("#texts-label")).to_have_text("Prompt")
+    expect(page.locator("article .soft")).to_have_text("hello world\nsecond line")
+    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("#error")).to_be_hidden()
+
+
+def test_a_whole_text_tells_its_length_in_chinese(
+    browser: Any, serve_a_file: Serve, talk_bundle: Path
+) -> None:
+    server = serve_a_file(talk_bundle, "--workers", "1")
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    open_page(page, server)
+
+    ask(page, "hello world")
+
+    expect(page.locator("#status")).to_contain_text("生成 12 个词元", timeout=PATIENCE_MS)
+    expect(page.locator(".badge")).to_have_text("达到长度上限")
+    expect(page.locator("#texts-label")).to_have_text("提示语")
+    answer = server.predict("hello world", model="talk")[1]["predictions"][0]["text"]
+    assert page.locator(".written").text_content() == answer
+    context.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -92,17 +90,13 @@ def fit(
 def _made(make: Callable[..., Model]) -> Result:
     """What a fit came to: a bundle, or a run that can be gone on with."""
     from takeroot.cli.progress import shown
-    from takeroot.cli.stop import stoppable
+    from takeroot.cli.stop import end_of, stoppable
 
     with shown() as progress, stoppable() as stop:
         try:
             summary = make(progress=progress, stop=stop).summary
         except Stopped as stopped:
-            if stopped.run is None or stop.last != signal.SIGTERM:
-                raise KeyboardInterrupt from stopped
-            again = f"takeroot fit --resume {shlex.quote(str(stopped.run))}"
-            payload = {"stopped": True, "run": str(stopped.run), "resume": again}
-            return Result(payload, lambda: [f"stopped; to go on: {again}"])
+            return end_of(stopped, stop, "fit")
     return Result(summary, lambda: summarise(summary))
 
 

@@ -1,13 +1,15 @@
-"""SIGTERM and Ctrl-C during a fit: its state is kept, and then it ends."""
+"""SIGTERM and Ctrl-C during a training: its state is kept, and then it ends."""
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from takeroot.stop import Stop
+from takeroot.cli.output import Result
+from takeroot.stop import Stop, Stopped
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -39,3 +41,16 @@ def stoppable() -> Iterator[Signals]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_of(stopped: Stopped, signals: Signals, command: str) -> Result:
+    """How a command ends that was asked to stop: well after SIGTERM, if it can be gone on with.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, or where nothing was kept.
+    """
+    if stopped.run is None or signals.last != signal.SIGTERM:
+        raise KeyboardInterrupt from stopped
+    again = f"takeroot {command} --resume {shlex.quote(str(stopped.run))}"
+    payload = {"stopped": True, "run": str(stopped.run), "resume": again}
+    return Result(payload, lambda: [f"stopped; to go on: {again}"])

@@ -21,6 +21,7 @@ from takeroot.generation.parity import export
 from takeroot.generation.scratch import from_scratch
 from takeroot.generation.setting import how_asked
 from takeroot.generation.training import method_of, train_writer
+from takeroot.models import PACKAGED
 from takeroot.models.adapters.attach import chosen, fingerprint
 from takeroot.models.generator import PretrainedGenerator, load_generator
 from takeroot.recipe import SCRATCH, Recipe, keys
@@ -88,7 +89,17 @@ def fit_recipe(  # noqa: PLR0913  what is optional is named
         _tell(found, files, show)
         base = fingerprint(pretrained.network)
         source = _source(files, pretrained, base)
-        with keeping(out, recipe, source, clock, show, resume=resume, stop=stop) as kept:
+        with keeping(
+            out,
+            recipe,
+            source,
+            clock,
+            show,
+            every_s=recipe.fit.checkpoint_s,
+            again=f"takeroot fit --resume {out}",
+            resume=resume,
+            stop=stop,
+        ) as kept:
             untouched = _copy(recipe, files, pretrained)
             done = train_writer(recipe, pretrained, found, kept, show)
             show.note("exporting, and holding the export against the network")
@@ -160,11 +171,13 @@ def _model(
 ) -> PretrainedGenerator:
     """The network to begin with."""
     if recipe.model != SCRATCH:
+        if recipe.model in PACKAGED:
+            show.note(f"reading {recipe.model}, which takes about half a minute")
         return load_generator(
             recipe.model,
             causal=recipe.task == "generate",
             allow_download=allow_download,
-            note=show.note,
+            step=lambda done, total: show.step("reading the model", done, total, {}),
         )
     texts = [text for row in parts.train for text in (row.shown, row.response or "")]
     made = from_scratch(recipe.scratch, texts, recipe.fit.seed)

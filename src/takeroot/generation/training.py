@@ -92,6 +92,7 @@ def train_writer(
     with torch.random.fork_rng(devices=[]):  # where an adapter begins is the recipe's seed's to say
         torch.manual_seed(recipe.fit.seed)
         attached = _set_trained(recipe, model, adapter)
+    name = SCRATCH if recipe.model == SCRATCH else method
     objective = Answers(
         pretrained.config.start, recipe.fit.label_smoothing or 0.0, attached.penalty
     )
@@ -103,7 +104,7 @@ def train_writer(
         config,
         valid=found.valid,
         progress=show,
-        stage=f"{method}: training",
+        stage=f"{name}: training",
         after_step=attached.after_step,
         keep=kept.keep,
     )
@@ -117,7 +118,6 @@ def train_writer(
     attached.merge()
     model.eval()
     after = objective.judge(model, found.valid, dtype, _told(show, "held out, after", found))
-    name = SCRATCH if recipe.model == SCRATCH else method
     return Trained(name, history, before, after, saved, (own, every), precisions.name_of(dtype))
 
 

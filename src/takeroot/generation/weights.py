@@ -19,7 +19,7 @@ from takeroot.bundle.manifest import canonical
 from takeroot.errors import ModelError
 from takeroot.generation.objective import Writer
 from takeroot.generation.training import Trained
-from takeroot.models.adapters.attach import attach, chosen, fingerprint, put
+from takeroot.models.adapters.attach import fingerprint, merge_saved
 from takeroot.models.generator import PretrainedGenerator, put_weights
 
 WHOLE, ADAPTER, CONFIG = (
@@ -63,18 +63,6 @@ def load_network(bundle: Bundle, pretrained: PretrainedGenerator) -> nn.Module:
     if "adapter" not in config:
         put_weights(network, load(bundle.read(WHOLE)), bundle.path)
         return network
-    if fingerprint(pretrained.network) != config["base_sha256"]:
-        raise ModelError(
-            f"{bundle.path}: its adapter was trained on {config['model']!r}, whose weights were "
-            f"others than those of {pretrained.name!r}"
-        )
-    settings = dict(config["adapter"])
-    method, lowest = settings.pop("method"), settings.pop("freeze")
-    adapter = chosen(method, settings)
-    if adapter is None:
-        raise ModelError(f"{bundle.path}: weights/config.json: {method!r} is no adapter")
-    model = Writer(network)
-    attached = attach(adapter, network, lowest)
-    put(model, load(bundle.read(ADAPTER)))
-    attached.merge()
+    owner = pretrained.name, fingerprint(pretrained.network)
+    merge_saved(Writer(network), network, load(bundle.read(ADAPTER)), config, owner)
     return network

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ def load_generator(
     *,
     causal: bool,
     allow_download: bool = False,
-    note: Callable[[str], None] = lambda message: None,
+    step: Callable[[int, int], None] = lambda done, total: None,
 ) -> PretrainedGenerator:
     """A pretrained network that writes texts, in evaluation mode.
 
@@ -68,7 +70,7 @@ def load_generator(
         name: A packaged model's name, a folder, or a hub id.
         causal: Whether it goes on with a text; else it reads one and writes another.
         allow_download: Whether a hub may be asked.
-        note: Told what takes long.
+        step: Told how many steps of reading a packaged model, of how many, are done.
 
     Raises:
         ModelError: If it cannot be found, is of another kind, its weights are pickled, incomplete
@@ -80,16 +82,14 @@ def load_generator(
         raise ModelError(f"model: {name!r} is no {wanted} model; packaged ones: {there}")
     folder = find_folder(name, allow_download=allow_download)
     if name in PACKAGED:
-        note(f"reading {name}: its weights are unpacked, which takes about half a minute")
-        return _from_gguf(name, folder)
+        return _from_gguf(name, folder, step)
     config = read_generator_config(folder, causal=causal)
     tokenizer = load_tokenizer(folder)
     template, special = _tokenizer_settings(folder)
+    _check(config, tokenizer, folder)
     network = build_network(config)
     put_weights(network, read_weights(folder), folder)
-    return _fitting(
-        PretrainedGenerator(name, config, network.eval(), tokenizer, template, special), folder
-    )
+    return PretrainedGenerator(name, config, network.eval(), tokenizer, template, special)
 
 
 def build_network(config: GeneratorConfig) -> nn.Module:
@@ -103,21 +103,21 @@ def build_network(config: GeneratorConfig) -> nn.Module:
     return network
 
 
-def _from_gguf(name: str, folder: Path) -> PretrainedGenerator:
-    """A packaged model; transformers takes its file apart."""
+def _from_gguf(name: str, folder: Path, step: Callable[[int, int], None]) -> PretrainedGenerator:
+    """A packaged model; transformers takes its file apart, which takes half a minute."""
     require("gguf", extra="generate")
     path = folder / PACKAGED[name].weights
-    logs: Any = transformers.utils.logging
-    before = logs.is_progress_bar_enabled()
-    logs.disable_progress_bar()  # its bars would stand among ours
+    step(0, 2)
     try:
-        reader = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=path.name)
-        read: Any = transformers.AutoModelForCausalLM.from_pretrained(folder, gguf_file=path.name)
+        with redirect_stderr(StringIO()):  # its bars would stand among ours
+            reader = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=path.name)
+            step(1, 2)
+            read: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, gguf_file=path.name
+            )
     except Exception as error:  # it raises many kinds for a file that is not as it should be
         raise ModelError(f"{path}: transformers cannot read it: {error}") from error
-    finally:
-        if before:
-            logs.enable_progress_bar()
+    step(2, 2)
     config = checked(path, read.config.to_dict(), causal=True)
     network = build_network(config)  # its own refuses to be saved and carries a quantised config
     network.load_state_dict(read.state_dict())
@@ -126,8 +126,8 @@ def _from_gguf(name: str, folder: Path) -> PretrainedGenerator:
     tokenizer.no_truncation()
     special = {key: str(value) for key, value in reader.special_tokens_map.items()}
     template = reader.chat_template if isinstance(reader.chat_template, str) else None
-    made = PretrainedGenerator(name, config, network.eval(), tokenizer, template, special)
-    return _fitting(made, path)
+    _check(config, tokenizer, path)
+    return PretrainedGenerator(name, config, network.eval(), tokenizer, template, special)
 
 
 def _tokenizer_settings(folder: Path) -> tuple[str | None, dict[str, str]]:
@@ -153,35 +153,36 @@ def _tokenizer_settings(folder: Path) -> tuple[str | None, dict[str, str]]:
     return template if isinstance(template, str) else None, special
 
 
-def _fitting(made: PretrainedGenerator, where: Path) -> PretrainedGenerator:
-    """The model, if its parts belong together.
+def _check(config: GeneratorConfig, tokenizer: Tokenizer, where: Path) -> None:
+    """Refuse parts that do not belong together.
 
     Raises:
         ModelError: If the tokenizer has more tokens than the network, or nothing ends an answer.
     """
-    largest = max(made.tokenizer.get_vocab().values(), default=0)
-    if largest >= made.config.values["vocab_size"]:
+    largest, values = max(tokenizer.get_vocab().values(), default=0), config.values
+    if largest >= values["vocab_size"]:
         raise ModelError(
             f"{where}: the tokenizer has token id {largest}, "
-            f"config.json says vocab_size {made.config.values['vocab_size']}"
+            f"config.json says vocab_size {values['vocab_size']}"
         )
-    values = made.config.values
-    if made.config.family.config == "MarianConfig" and values["pad_token_id"] != largest:
+    if config.family.config == "MarianConfig" and values["pad_token_id"] != largest:
         raise ModelError(
             f"{where}: pad_token_id must be the last token, {largest}, got {values['pad_token_id']}"
         )
-    if not made.config.ends:
+    if not config.ends:
         raise ModelError(f"{where}: eos_token_id is missing; it ends every answer")
-    for each in made.config.ends:
-        if made.tokenizer.id_to_token(each) is None:
+    for each in config.ends:
+        if tokenizer.id_to_token(each) is None:
             raise ModelError(f"{where}: eos_token_id {each} is no token of its tokenizer")
-    return made
 
 
 def put_weights(network: nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
-    """Copy the tensors the network has; refuse what is missing or of another shape.
+    """Copy the tensors the network has, in place.
 
     What is tied (the output layer to the embeddings) stands once in a file.
+
+    Raises:
+        ModelError: If one is missing or of another shape.
     """
     wanted = network.state_dict()
     by_place: dict[int, list[str]] = {}

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from takeroot.pretraining.run import Pretrained, pretrain_recipe
+from takeroot.pretraining.run import Pretrained, pretrain_recipe, resume
 
-__all__ = ["Pretrained", "pretrain_recipe"]
+__all__ = ["Pretrained", "pretrain_recipe", "resume"]

@@ -16,7 +16,8 @@ from takeroot.pretraining.report import render_page
 from takeroot.recipe import PretrainRecipe
 
 WORK = "work"  # inside the hidden folder, for what is needed on the way only
-FORMAT = 1  # of pretraining.json
+SUMMARY = "pretraining.json"
+FORMAT = 1  # of it
 CLASSES = {  # family: class of transformers that reads the folder with its head
     "bert": "BertForMaskedLM",
     "ernie": "ErnieForMaskedLM",
@@ -49,10 +50,16 @@ def write_folder(
     tensors = save(weights(start), metadata={"format": "pt"})
     (folder / "model.safetensors").write_bytes(tensors)
     kept = {"format": FORMAT, "recipe": recipe.model_dump(mode="json"), **summary}
-    _write_json(folder / "pretraining.json", kept)
+    _write_json(folder / SUMMARY, kept)
     (folder / "report.html").write_text(render_page(kept), encoding="utf-8")
     load(str(folder))
     shutil.rmtree(folder / WORK)
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """What is known of a pretraining that is finished."""
+    kept = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    return {name: value for name, value in kept.items() if name not in ("format", "recipe")}
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -2,41 +2,45 @@
 
 Gather the documents; train a tokenizer, or take the model's; tokenise to disk; train on the rows;
 measure on the documents held out, before and after; write the folder that ``fit`` takes.
+
+A pretraining that was cut off is gone on with by doing the same again, from the tokenizer and the
+states of its training that stand in ``NAME.run`` beside the folder until that is there.
 """
 
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 
-from takeroot.data.check import UNREADABLE_SHARE
-from takeroot.errors import DataError, RecipeError
+from takeroot.errors import RecipeError
 from takeroot.files import new_folder
+from takeroot.models.adapters.attach import fingerprint
+from takeroot.models.load import Pretrained as Loaded
 from takeroot.models.load import load
-from takeroot.models.vocabulary import train_tokenizer
-from takeroot.pretraining.cooccurrence import embeddings
 from takeroot.pretraining.corpus import Corpus, gather
-from takeroot.pretraining.folder import WORK, write_folder
-from takeroot.pretraining.layout import Frame, frame_of
-from takeroot.pretraining.network import Start, from_scratch, going_on
+from takeroot.pretraining.folder import SUMMARY, WORK, summary_of, write_folder
+from takeroot.pretraining.network import Start
 from takeroot.pretraining.objective import Language
-from takeroot.pretraining.rows import Rows, cut
-from takeroot.pretraining.token_file import write_tokens
-from takeroot.recipe import PretrainRecipe
+from takeroot.pretraining.prepare import Texts, prepare
+from takeroot.recipe import PretrainRecipe, from_dict_of
+from takeroot.stop import Stop, Stopped
 from takeroot.train import History, Progress, Silent, TrainConfig, train
 from takeroot.train import precision as precisions
+from takeroot.train.clock import Clock
 from takeroot.train.memory import explained
+from takeroot.train.run_folder import Kept, keeping, values_of
 
 SCRATCH_RATE, ON_RATE = 1e-3, 2e-4
-MOST_JUDGED = 2000  # held-out rows that are measured, taken evenly
 
 
 @dataclass(frozen=True)
@@ -52,23 +56,14 @@ class Pretrained:
     summary: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Texts:
-    """The documents as rows of tokens."""
-
-    tokenizer: Tokenizer
-    frame: Frame
-    train: Rows
-    held: Rows
-    figures: dict[str, Any]
-
-
 def pretrain_recipe(
     recipe: PretrainRecipe,
     out: Path,
     *,
     progress: Progress | None = None,
     allow_download: bool = False,
+    resume: bool = False,
+    stop: Stop | None = None,
 ) -> Pretrained:
     """Make the model folder ``out``.
 
@@ -78,107 +73,129 @@ def pretrain_recipe(
             beside it and takes about twice the room of the texts.
         progress: Where to report to.
         allow_download: Whether a model hub may be asked for the model to go on from.
+        resume: Whether to go on with the pretraining that was to make this folder.
+        stop: Asked to stop, at the next step of the training.
 
     Raises:
         DataError: If the files cannot be read or hold nothing to learn from.
         ModelError: If the model to go on from cannot be used.
         RecipeError: If settings do not fit the texts or the model.
         OutOfMemoryError: If memory runs out.
+        CheckpointError: If what is gone on with was made from other texts, or states cannot be
+            written.
+        Stopped: If ``stop`` was asked to.
     """
     show = progress or Silent()
-    began = time.monotonic()
-    with explained("try a smaller pretrain.batch_size or pretrain.max_tokens"):
-        with new_folder(out) as folder:
-            (folder / WORK).mkdir()
-            start, texts = _prepare(recipe, folder / WORK, show, allow_download)
-            summary = _train(recipe, start, texts, show)
-            summary |= {"model": str(out), "seconds": time.monotonic() - began}
+    if not resume and run_of(out).exists():
+        raise RecipeError(
+            f"{run_of(out)}: a pretraining of {out} was cut off; go on with it: takeroot pretrain "
+            f"--resume {out}; or remove it"
+        )
+    explaining = explained("try a smaller pretrain.batch_size or pretrain.max_tokens")
+    with explaining, new_folder(out) as folder:
+        (folder / WORK).mkdir()
+        given = None
+        if recipe.model is not None:
+            given = load(recipe.model, allow_download=allow_download)
+        corpus = gather(recipe.data, folder / WORK / "documents.txt")
+        with _keeping(recipe, out, _source(given, corpus), show, resume, stop) as kept:
+            _sweep(out, folder)
+            start, texts = prepare(recipe, given, corpus, folder / WORK, kept, show)
+            summary = _train(recipe, start, texts, kept, show)
+            summary |= {"model": str(out), "seconds": kept.clock.spent()}
             write_folder(folder, start, texts.tokenizer, recipe, summary)
-        return Pretrained(out, summary)
+    shutil.rmtree(run_of(out))
+    return Pretrained(out, summary)
 
 
-def _prepare(
-    recipe: PretrainRecipe, work: Path, show: Progress, allow_download: bool
-) -> tuple[Start, _Texts]:
-    """The network to begin with, and the rows."""
-    given = None if recipe.model is None else load(recipe.model, allow_download=allow_download)
-    corpus = gather(recipe.data, work / "documents.txt")
-    for account in corpus.accounts:
-        show.note(_told(account.to_json(), account.first))
-    if given is not None:
-        if recipe.pretrain.max_tokens > given.max_tokens:
-            raise RecipeError(
-                f"pretrain.max_tokens: {recipe.pretrain.max_tokens} is more than the "
-                f"{given.max_tokens} that {given.name} has positions for"
-            )
-        return going_on(given), _texts(recipe, corpus, given.tokenizer, work)
-    tokenizer = train_tokenizer(recipe.tokenizer, lambda: corpus.documents(held=False))
-    show.note(f"tokenizer: {recipe.tokenizer.kind}, {tokenizer.get_vocab_size():,} tokens")
-    texts = _texts(recipe, corpus, tokenizer, work)
-    with torch.random.fork_rng(devices=[]):  # its seed is nobody else's
-        torch.manual_seed(recipe.pretrain.seed)
-        start = from_scratch(recipe.network, tokenizer.get_vocab_size())
-    if recipe.network.start == "cooccurrence":
-        table, seed = start.model.table, recipe.pretrain.seed
-        found = embeddings(texts.train.file, table.shape[0], table.shape[1], seed)
-        with torch.no_grad():
-            table.copy_(found)
-    return start, texts
+@contextmanager
+def _keeping(
+    recipe: PretrainRecipe,
+    out: Path,
+    source: dict[str, Any],
+    show: Progress,
+    resume: bool,
+    stop: Stop | None,
+) -> Iterator[Kept]:
+    """Inside the block, the states of a pretraining are kept beside the folder it makes."""
+    run = keeping(
+        run_of(out),
+        recipe,
+        source,
+        Clock(None),
+        show,
+        every_s=recipe.pretrain.checkpoint_s,
+        again=f"takeroot pretrain --resume {out}",
+        resume=resume,
+        stop=stop,
+    )
+    try:
+        with run as kept:
+            yield kept
+    except Stopped as stopped:
+        raise Stopped(out if stopped.run else None) from stopped
 
 
-def _told(account: dict[str, Any], first: str) -> str:
-    """A file's account in a sentence."""
-    lost = sum(account["rejected"].values())
-    unusable = f", {lost:,} cannot be used ({first})" if lost else ""
-    return (
-        f"{account['file']}: {account['kept']:,} of {account['rows_in']:,} documents, "
-        f"{account['duplicates']:,} are duplicates{unusable}"
+def resume(
+    out: Path,
+    *,
+    progress: Progress | None = None,
+    allow_download: bool = False,
+    stop: Stop | None = None,
+) -> Pretrained:
+    """Go on with the pretraining that was to make the folder ``out``; see above.
+
+    Of one that is finished, what it made.
+
+    Raises:
+        CheckpointError: If there is no such pretraining, or it began with other texts.
+    """
+    if (out / SUMMARY).is_file():
+        shutil.rmtree(run_of(out), ignore_errors=True)
+        return Pretrained(out, summary_of(out))
+    values = values_of(run_of(out))
+    recipe, home = values["recipe"], Path(values["folder"])
+    recipe["data"]["paths"] = [str(home / path) for path in recipe["data"]["paths"]]
+    if recipe["model"] is not None and (home / recipe["model"]).is_dir():
+        recipe["model"] = str(home / recipe["model"])
+    return pretrain_recipe(
+        from_dict_of(PretrainRecipe, recipe),
+        out,
+        progress=progress,
+        allow_download=allow_download,
+        resume=True,
+        stop=stop,
     )
 
 
-def _texts(recipe: PretrainRecipe, corpus: Corpus, tokenizer: Tokenizer, work: Path) -> _Texts:
-    """The documents as rows.
-
-    Raises:
-        DataError: If no row is long enough.
-        RecipeError: If the tokenizer does not know a good part of the held-out tokens.
-    """
-    frame = frame_of(tokenizer)
-    files = {
-        held: write_tokens(tokenizer, corpus.documents(held), work / f"tokens-{int(held)}")
-        for held in (False, True)
-    }
-    unknown = files[True].unknown / max(len(files[True].ids), 1)
-    if unknown > UNREADABLE_SHARE:
-        what = f"model: {recipe.model!r}" if recipe.model else "tokenizer.vocabulary: it"
-        remedy = "an encoder for their language" if recipe.model else "a larger one"
-        raise RecipeError(
-            f"{what} does not know {unknown:.0%} of the held-out tokens; take {remedy}"
-        )
-    language = Language(recipe.pretrain, frame)
-    rows = {
-        held: cut(file, recipe.pretrain.max_tokens - frame.extra, language.fewest)
-        for held, file in files.items()
-    }
-    for held, found in rows.items():
-        if not len(found):
-            part = "held-out documents" if held else "documents"
-            raise DataError(f"data.paths: none of the {part} has {language.fewest} tokens or more")
-    figures = {
-        "files": [account.to_json() for account in corpus.accounts],
-        "documents": {"train": corpus.count(False), "held_out": corpus.count(True)},
-        "rows": {"train": len(rows[False]), "held_out": len(rows[True])},
-        "tokens": {"train": len(files[False].ids), "held_out": len(files[True].ids)},
-        "unknown_share": unknown,
-        "vocabulary": tokenizer.get_vocab_size(),
-        "data_sha256": corpus.sha256,
-    }
-    return _Texts(tokenizer, frame, rows[False], rows[True].some(MOST_JUDGED), figures)
+def _sweep(out: Path, own: Path) -> None:
+    """Remove what a killed process has left of the folder; nobody else works on it now."""
+    for path in out.parent.glob(f".{out.name}.partial-*"):
+        if path != own:
+            shutil.rmtree(path)
 
 
-def _train(recipe: PretrainRecipe, start: Start, texts: _Texts, show: Progress) -> dict[str, Any]:
+def run_of(out: Path) -> Path:
+    """Where a pretraining keeps its states until the folder ``out`` is there."""
+    return out.with_name(f"{out.name}.run")
+
+
+def _source(given: Loaded | None, corpus: Corpus) -> dict[str, Any]:
+    """What a pretraining is made from."""
+    return {
+        "documents": f"sha256 {corpus.sha256}",
+        "model": None if given is None else f"sha256 {fingerprint(given.encoder)}",
+    }
+
+
+def _train(
+    recipe: PretrainRecipe, start: Start, texts: Texts, kept: Kept, show: Progress
+) -> dict[str, Any]:
     """Train, and measure on the held-out rows before and after."""
-    dtype = precisions.choose(recipe.pretrain.precision)
+    wanted = recipe.pretrain.precision
+    dtype = precisions.choose(
+        kept.measured("precision", lambda: precisions.name_of(precisions.choose(wanted)))
+    )
     objective = Language(recipe.pretrain, texts.frame)
     before = objective.measure(start.model, texts.held, dtype)
     began = time.monotonic()
@@ -190,6 +207,7 @@ def _train(recipe: PretrainRecipe, start: Start, texts: _Texts, show: Progress) 
         valid=texts.held,
         progress=show,
         stage="pretraining",
+        keep=kept.keep,
     )
     seconds = time.monotonic() - began
     after = objective.measure(start.model, texts.held, dtype)

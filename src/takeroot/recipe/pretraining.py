@@ -92,6 +92,9 @@ class TrainingRecipe(BaseModel):
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     dropout: float = Field(0.0, ge=0, lt=1, description="In [0, 1).")
     patience: int | None = Field(None, ge=1, description="Epochs without gain before stopping.")
+    checkpoint_s: float | None = Field(
+        60.0, ge=0, description="Seconds between two checkpoints; null for none."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Auto takes bf16 where the processor computes it."
     )

@@ -38,9 +38,16 @@ def keeping(
         CheckpointError: If the run that is there was made from something else.
         Stopped: If ``stop`` was asked to; the run can be gone on with.
     """
-    recipe, source = work.recipe, source_of(work, found)
     with run_folder.keeping(
-        out, recipe, source, work.clock, work.progress, resume=resume, stop=stop
+        out,
+        work.recipe,
+        source_of(work, found),
+        work.clock,
+        work.progress,
+        every_s=work.recipe.fit.checkpoint_s,
+        again=f"takeroot fit --resume {out}",
+        resume=resume,
+        stop=stop,
     ) as kept:
         yield replace(work, clock=kept.clock, keep=kept.keep, measured=kept.measured)
 

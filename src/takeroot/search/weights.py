@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from takeroot.bundle import Bundle
 from takeroot.bundle.manifest import canonical
 from takeroot.errors import ModelError
-from takeroot.models.adapters.attach import attach, chosen, fingerprint, put
+from takeroot.models.adapters.attach import fingerprint, merge_saved
 from takeroot.models.load import Pretrained
 from takeroot.models.text_model import TextModel
 from takeroot.search import probe as probes
@@ -65,21 +65,6 @@ def load_network(bundle: Bundle, pretrained: Pretrained) -> TextModel:
     if "adapter" not in config:
         model.load_state_dict(load(bundle.read(WHOLE)))
         return model
-    if fingerprint(pretrained.encoder) != config["base_sha256"]:
-        raise ModelError(
-            f"{bundle.path}: its adapter was trained on {config['model']!r}, whose weights were "
-            f"others than those of {pretrained.name!r}"
-        )
-    settings = dict(config["adapter"])
-    method, lowest = settings.pop("method"), settings.pop("freeze")
-    adapter = chosen(method, settings)
-    if adapter is None:
-        raise ModelError(f"{bundle.path}: weights/config.json: {method!r} is no adapter")
-    attached = attach(adapter, model.encoder, lowest)
-    saved = load(bundle.read(ADAPTER))
-    for name, parameter in model.named_parameters():
-        if name in saved:
-            parameter.requires_grad_(True)
-    put(model, saved)
-    attached.merge()
+    owner = pretrained.name, fingerprint(pretrained.encoder)
+    merge_saved(model, model.encoder, load(bundle.read(ADAPTER)), config, owner)
     return model

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
 from takeroot.bundle.cores import usable_cores
 from takeroot.errors import (
@@ -68,7 +69,7 @@ def recipe_of(folder: Path) -> Recipe:
     Raises:
         CheckpointError: If the folder holds no such run.
     """
-    values = _read(folder)
+    values = values_of(folder)
     recipe, home = values["recipe"], Path(values["folder"])
     for name in ("path", "test", "unlabelled"):
         if recipe["data"].get(name) is not None:
@@ -114,13 +115,15 @@ class Kept:
 
 
 @contextmanager
-def keeping(
+def keeping(  # noqa: PLR0913  one of each
     out: Path,
-    recipe: Recipe,
+    recipe: BaseModel,
     source: Mapping[str, Any],
     clock: Clock,
     progress: Progress,
     *,
+    every_s: float | None,
+    again: str,
     resume: bool,
     stop: Stop | None,
 ) -> Iterator[Kept]:
@@ -132,6 +135,8 @@ def keeping(
         source: What it is made from, by name: rows and model, as hashes.
         clock: Its time limit.
         progress: Where to report to.
+        every_s: Seconds between two states of a training; None for none.
+        again: The command that goes on with the run.
         resume: Whether to go on with the run that is there.
         stop: Asked to stop.
 
@@ -145,7 +150,7 @@ def keeping(
     made = [] if resume else [path for path in (out, *out.parents) if not path.exists()]
     with _alone(out):
         try:
-            run = _Run(out, recipe, facts_of(source), resume, progress)
+            run = _Run(out, recipe, facts_of(source), resume, progress, every_s)
         except TakerootError:
             if not resume:
                 _remove(out, made)
@@ -155,7 +160,7 @@ def keeping(
         except BaseException as error:
             worth = resume or any(run.states.glob("*/[!.]*"))
             if worth and not isinstance(error, HOPELESS):
-                progress.note(f"to go on: takeroot fit --resume {out}")
+                progress.note(f"to go on: {again}")
             elif not resume:
                 _remove(out, made)
             if worth and isinstance(error, Stopped):
@@ -198,14 +203,20 @@ class _Run:
     """What is written to run.json, from the first moment on."""
 
     def __init__(
-        self, out: Path, recipe: Recipe, facts: dict[str, Any], resume: bool, progress: Progress
+        self,
+        out: Path,
+        recipe: BaseModel,
+        facts: dict[str, Any],
+        resume: bool,
+        progress: Progress,
+        every_s: float | None,
     ) -> None:
         self.states = out / STATES
-        self._recipe, self._progress = recipe, progress
+        self._progress, self._every_s = progress, every_s
         self._path = out / RUN
         self._reads = 0
         if resume:
-            self._values = _read(out)
+            self._values = values_of(out)
             self._check(facts)
             _sweep(out)
         else:
@@ -220,7 +231,7 @@ class _Run:
         keep = Checkpoints(
             self.states,
             logs=self._path.with_name(STEPS),
-            every_s=self._recipe.fit.checkpoint_s,
+            every_s=self._every_s,
             stop=stop,
             progress=self._progress,
             kept=self._write,
@@ -273,8 +284,8 @@ def _differences(
             yield name, was, own
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    """The values of run.json.
+def values_of(folder: Path) -> dict[str, Any]:
+    """What run.json says of the run in a folder.
 
     Raises:
         CheckpointError: If there is none, or it is not as it was written.
@@ -284,8 +295,7 @@ def _read(folder: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"--resume {folder}: holds no run that can be gone on with ({RUN} is missing); "
-            "start it with takeroot fit"
+            f"--resume {folder}: holds no run that can be gone on with ({RUN} is missing)"
         ) from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error

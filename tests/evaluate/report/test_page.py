@@ -39,6 +39,7 @@ def test_every_section_is_shown_when_all_evidence_is_there(evidence):
     gap = {"mean": 0.01, "low": -0.01, "high": 0.03}
     against = {"differences": {"accuracy": gap}, "verdict": "No clear difference."}
     evidence["metrics"]["test"]["against"] = against
+    evidence["answers"] = [{"prompt": "p", "reference": "r", "answer": "a"}]
 
     assert read(render_report(evidence)).seen.count("section") == len(SECTIONS)
 
@@ -147,7 +148,7 @@ def test_every_link_leads_to_a_section(evidence):
     page = render_report(evidence)
 
     links = re.findall(r'href="#([a-z]+)"', page)
-    assert len(links) == len(SECTIONS) - 1  # all but the comparison
+    assert len(links) == len(SECTIONS) - 2  # all but the comparison and written texts
     assert all(f'id="{link}"' in page for link in links)
 
 

@@ -70,7 +70,9 @@ class SmallService:
         *,
         version: str | None = None,
         deadline: float | None = None,
+        max_new_tokens: int | None = None,
     ) -> Reply[Answer]:
+        assert max_new_tokens is None
         info = self.find(name, version)
         self.callers.append(CALLER.get().name)
         self.deadlines.append(deadline)

@@ -110,6 +110,44 @@ def put(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             parameter.copy_(tensors[name])
 
 
+def merge_saved(
+    model: nn.Module,
+    encoder: nn.Module,
+    tensors: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    base: tuple[str, str],
+) -> None:
+    """Put an adapter that was saved onto its base, and merge it, in place.
+
+    Args:
+        model: The network that holds the encoder; ``tensors`` has its names.
+        encoder: What the adapter goes into.
+        tensors: What ``trained`` gave.
+        config: What ``weights/config.json`` says.
+        base: Name and fingerprint of the pretrained weights.
+
+    Raises:
+        ModelError: If the adapter was trained on other weights, or is unknown.
+    """
+    name, found = base
+    if found != config["base_sha256"]:
+        raise ModelError(
+            f"weights/config.json: its adapter was trained on {config['model']!r}, whose weights "
+            f"were others than those of {name!r}"
+        )
+    settings = dict(config["adapter"])
+    method, lowest = settings.pop("method"), settings.pop("freeze")
+    adapter = chosen(method, settings)
+    if adapter is None:
+        raise ModelError(f"weights/config.json: {method!r} is no adapter")
+    attached = attach(adapter, encoder, lowest)
+    for each, parameter in model.named_parameters():
+        if each in tensors:  # a head beside the encoder is trained as well
+            parameter.requires_grad_(True)
+    put(model, tensors)
+    attached.merge()
+
+
 def fingerprint(encoder: nn.Module) -> str:
     """SHA-256 over the names and values of all parameters: which base an adapter belongs to."""
     hasher = hashlib.sha256()

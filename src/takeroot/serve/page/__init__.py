@@ -9,6 +9,7 @@ FILES = {
     "index.html": b"text/html; charset=utf-8",
     "page.css": b"text/css; charset=utf-8",
     "page.js": b"text/javascript; charset=utf-8",
+    "events.js": b"text/javascript; charset=utf-8",
 }
 
 

@@ -6,6 +6,8 @@ const WORDS = {
     docs: "API", model: "Model", token: "Token, if the server asks for one", go: "Answer",
     texts: "Text, or several, one a line",
     pairs: "Two texts a line, with a tab or | between them",
+    prompt: "Prompt", source: "Text", stop: "Stop", stopped: "stopped", max_tokens: "cut at its limit",
+    wrote: (n, ms) => `${n} tokens in ${ms} ms`,
     asking: "Answering …", out_of_scope: "out of scope", empty_text: "nothing to read",
     abstained: "No answer", none: "none", nothing: "nothing found", version: "version",
     took: (n, ms) => `${n} ${n === 1 ? "text" : "texts"} in ${ms} ms`,
@@ -23,6 +25,8 @@ const WORDS = {
     docs: "接口", model: "模型", token: "令牌（服务器要求时填写）", go: "预测",
     texts: "输入文本；多条文本每行一条",
     pairs: "每行两段文本，用制表符或 | 隔开",
+    prompt: "提示语", source: "原文", stop: "停止", stopped: "已停止", max_tokens: "达到长度上限",
+    wrote: (n, ms) => `生成 ${n} 个词元，用时 ${ms} 毫秒`,
     asking: "预测中……", out_of_scope: "超出范围", empty_text: "没有可读的内容",
     abstained: "不作答", none: "无", nothing: "没有找到实体", version: "版本",
     took: (n, ms) => `${n} 条，用时 ${ms} 毫秒`,
@@ -35,6 +39,9 @@ const WORDS = {
     unknown_model: "该模型已不再提供。上面的列表已更新，请重试。",
     too_many_inputs: "文本条数超过上限，请减少后重试。",
     text_too_long: "有一条文本过长，请缩短后重试。",
+    prompt_too_long: "提示语超过模型可读的长度，请缩短后重试。",
+    too_many_new_tokens: "要求生成的词元数超过上限。",
+    interrupted: "生成中断，请重试。",
     body_too_large: "提交的内容过大，请减少后重试。",
     rate_limited: "请求过于频繁，请稍后再试。",
     quota_exhausted: "该令牌今日的配额已用完。",
@@ -47,6 +54,7 @@ const WORDS = {
   },
 };
 const SHOWN = 5; // bars of an answer
+const LABELS = { pair: "pairs", generate: "prompt", seq2seq: "source" };
 
 const at = (id) => document.getElementById(id);
 let language = navigator.language.startsWith("zh") ? "zh" : "en";
@@ -66,8 +74,7 @@ function speak() {
     element.textContent = say(element.dataset.say);
   }
   at("language").textContent = language === "zh" ? "English" : "中文";
-  const model = chosen();
-  at("texts-label").textContent = say(model && model.task === "pair" ? "pairs" : "texts");
+  at("texts-label").textContent = say(LABELS[chosen() && chosen().task] || "texts");
 }
 
 function chosen() {
@@ -75,23 +82,31 @@ function chosen() {
 }
 
 async function call(path, body) {
+  const response = await send(path, body);
+  return response.json().catch(() => ({}));
+}
+
+async function send(path, body, signal) {
   const headers = {};
   if (at("token").value) headers.authorization = `Bearer ${at("token").value.trim()}`;
   if (body) headers["content-type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method: body ? "POST" : "GET", headers, body });
-  } catch {
+    response = await fetch(path, { method: body ? "POST" : "GET", headers, body, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     throw new Error(say("offline"));
   }
-  const found = await response.json().catch(() => ({}));
-  if (response.ok) return found;
-  const error = found.error || {};
-  const known = response.status === 429 && error.code === "overloaded" ? say("busy") : say(error.code);
-  const words = typeof known === "string" ? known : error.message || String(response.status);
+  if (response.ok) return response;
+  throw refused((await response.json().catch(() => ({}))).error || {}, response.status);
+}
+
+function refused(error, status) {
+  const known = say(error.code === "overloaded" ? "busy" : error.code);
+  const words = typeof known === "string" ? known : error.message || String(status);
   const told = new Error(`${words} (${say("request")} ${error.request_id || "?"})`);
   told.code = error.code;
-  throw told;
+  return told;
 }
 
 function fail(error) {
@@ -171,6 +186,40 @@ function card(input, answer) {
   return article;
 }
 
+async function write(path) {
+  const prompt = at("texts").value;
+  const article = make("article");
+  const text = make("p", "", "written");
+  article.append(make("p", prompt, "soft"), text);
+  at("results").replaceChildren(article);
+  const leaving = new AbortController();
+  at("stop").onclick = () => leaving.abort();
+  at("stop").hidden = false;
+  const start = performance.now();
+  const body = JSON.stringify({ inputs: [prompt], options: { stream: true } });
+  try {
+    const response = await send(path, body, leaving.signal);
+    for await (const event of events(response)) {
+      if (event.error) throw refused(event.error, 200);
+      if (event.text) text.append(event.text);
+      if (event.predictions) finish(article, text, event, performance.now() - start);
+    }
+  } catch (error) {
+    if (error.name !== "AbortError") throw error;
+    at("status").textContent = say("stopped");
+  } finally {
+    at("stop").hidden = true;
+  }
+}
+
+function finish(article, text, event, spent) {
+  const [answer] = event.predictions;
+  text.textContent = answer.text;
+  if (answer.reason) article.append(make("span", say(answer.reason) || answer.reason, "badge"));
+  at("status").textContent =
+    `${say("wrote")(answer.tokens, spent.toFixed(0))} · ${event.model} · ${say("version")} ${event.version}`;
+}
+
 async function ask(event) {
   event.preventDefault();
   if (!models.length) await list();
@@ -178,11 +227,15 @@ async function ask(event) {
   if (!model) return at("error").hidden && fail(new Error(say("no_models")));
   at("go").disabled = true;
   at("status").textContent = say("asking");
+  const path = `/v1/models/${encodeURIComponent(model.name)}/versions/${model.version}/predict`;
   try {
+    if (model.writes) {
+      await write(path);
+      return fail(null);
+    }
     const inputs = read(model);
     const body = JSON.stringify({ inputs, options: { top_k: SHOWN } });
     const start = performance.now();
-    const path = `/v1/models/${encodeURIComponent(model.name)}/versions/${model.version}/predict`;
     const found = await call(path, body);
     const spent = (performance.now() - start).toFixed(0);
     at("results").replaceChildren(...found.predictions.map((each, k) => card(inputs[k], each)));
@@ -191,7 +244,7 @@ async function ask(event) {
     fail(null);
   } catch (error) {
     at("status").textContent = "";
-    at("results").replaceChildren();
+    if (!model.writes) at("results").replaceChildren();
     if (error.code === "unknown_model") await list();
     fail(error);
   } finally {
