@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from folders import model_folder
 
+import takeroot
 from takeroot.bundle import load_predictor, open_bundle
 from takeroot.errors import CheckpointError, ModelError, RecipeError
 from takeroot.generation import fit_recipe, resume
@@ -20,6 +21,7 @@ from takeroot.recipe import Recipe
 from takeroot.stop import Stop, Stopped
 
 Build = Callable[..., Any]
+SMALL = {"layers": 1, "hidden": 16, "heads": 2, "intermediate": 16, "vocabulary": 64}
 
 
 class Stopping:
@@ -61,6 +63,7 @@ def test_training_lowers_the_loss_of_rows_held_out(run: Any) -> None:
     valid = evidence(run.bundle, "metrics")["valid"]
 
     assert valid["loss"] < 0.9 * valid["before"]["loss"]
+    assert valid["loss"] == pytest.approx(valid["after"]["loss"], rel=0.05)
 
 
 def test_the_export_writes_what_the_network_would(run: Any) -> None:
@@ -134,8 +137,23 @@ def test_a_network_from_scratch_learns_its_rows(recipe_for: Build, tmp_path: Pat
     assert valid["loss"] < 0.6 * valid["before"]["loss"]
 
 
-def test_a_stopped_fit_goes_on_to_the_same_model(recipe_for: Build, tmp_path: Path) -> None:
-    made: Recipe = recipe_for("llama", {"checkpoint_s": 0.0, "epochs": 8})
+def test_the_python_interface_fits_and_takes_up_a_run(tmp_path: Path) -> None:
+    rows = [{"source": f"hello {n}", "target": f"world {n}"} for n in range(20)]
+    values = {"task": "seq2seq", "scratch": SMALL, "fit": {"epochs": 1}}
+
+    model = takeroot.fit(rows, recipe=values, out=tmp_path / "run")
+    again = takeroot.fit(rows, resume=tmp_path / "run")
+
+    assert [answer.text is not None for answer in model.predict(["hello 1"])] == [True]
+    assert again.predictor.sha256 == model.predictor.sha256
+
+
+@pytest.mark.parametrize("family", ["llama", "scratch"])
+def test_a_stopped_fit_goes_on_to_the_same_model(
+    family: str, recipe_for: Build, tmp_path: Path
+) -> None:
+    parts = {"scratch": SMALL} if family == "scratch" else {}
+    made: Recipe = recipe_for(family, {"checkpoint_s": 0.0, "epochs": 8}, **parts)
     whole = fit_recipe(made, tmp_path / "whole")
     stop = Stop()
     with pytest.raises(Stopped):

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -253,8 +255,6 @@ def test_texts_are_neither_kept_nor_recorded(folder, options, tmp_path, takeroot
 @pytest.fixture
 def takeroot_serve():
     """Runs ``takeroot serve`` and gives what it says on stderr when it does not start."""
-    import subprocess
-    import sys
 
     def run(bundle: Path, *options: str, cwd: Path) -> str:
         tool = Path(sys.executable).with_name("takeroot")
@@ -273,3 +273,44 @@ def test_the_model_says_that_it_writes(shared):
 
     assert about["writes"] == {"max_new_tokens": 12, "chats": True, "system": True}
     assert "writes" not in json.loads(shared.call("GET", "/v1/models/shop")[2])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/models/talk/predict", {"inputs": ["x"], "options": {"stream": True}}),
+        ("/v2/models/talk/generate", {"text_input": "x"}),
+        ("/v2/models/talk/generate_stream", {"text_input": "x"}),
+    ],
+)
+def test_texts_are_written_for_who_may_ask(guarded, path, body):
+    server, secrets = guarded
+    answers = {
+        name: server.call("POST", path, body, authorization=f"Bearer {secret}")
+        for name, secret in secrets.items()
+    }
+
+    nobody = server.call("POST", path, body)
+    statuses = {name: status for name, (status, _, _) in answers.items()}
+    assert statuses == {"asks": 200, "watches": 403, "spent": 429}
+    assert nobody[0] == 401
+    assert "text/event-stream" not in nobody[1]["content-type"]
+
+
+@pytest.fixture(scope="module")
+def guarded(serve_a_file, folder, tmp_path_factory) -> Any:
+    """A server with tokens that may ask, may not, and may not any more; their secrets."""
+    tokens = tmp_path_factory.mktemp("tokens") / "tokens.json"
+    kinds = {"asks": ["predict"], "watches": ["metrics"], "spent": ["predict", "--daily", "1"]}
+    secrets = {name: _create(tokens, name, *words) for name, words in kinds.items()}
+    server = serve_a_file(folder, "--workers", "1", "--tokens", str(tokens))
+    used = {"authorization": f"Bearer {secrets['spent']}"}
+    assert ask(server, "talk", "x", headers=used)[0] == 200
+    return server, secrets
+
+
+def _create(tokens: Path, name: str, scope: str, *more: str) -> str:
+    tool = Path(sys.executable).with_name("takeroot")
+    words = ["token", "create", "--name", name, "--scope", scope, "--tokens", str(tokens), *more]
+    made = subprocess.run([tool, *words, "--json"], capture_output=True, check=True)
+    return next(v for v in json.loads(made.stdout).values() if str(v).startswith("tkr_"))

@@ -141,7 +141,8 @@ def _evidence(work: Work, done: Trained, made: Exported, valid: Answered) -> dic
     score = 1 / valid.figures["perplexity"]
     return {
         "metrics": {
-            "valid": valid.figures | {"before": done.before.figures()},
+            "valid": valid.figures
+            | {"before": done.before.figures(), "after": done.after.figures()},
             "test": None,
             "before": None,
             "gain": None,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from takeroot.data import Table
-from takeroot.errors import RecipeError
+from takeroot.errors import RecipeError, require
 from takeroot.generation import material as materials
 from takeroot.generation.assemble import Work, assemble, summary_of
 from takeroot.generation.material import Files, Material, Split
@@ -75,9 +75,12 @@ def fit_recipe(  # noqa: PLR0913  what is optional is named
         CheckpointError: If the run in ``out`` was made from other rows, or its states cannot be
             written.
         Stopped: If ``stop`` was asked to.
+        MissingExtraError: If the extra ``generate`` is not installed.
     """
     clock, out = Clock(recipe.fit.time_limit_s), Path(out)
     check(recipe)  # before anything is read
+    for module in ("ctranslate2", "sacrebleu"):  # or else they would be missed after the training
+        require(module, extra="generate")
     settings = flat(recipe.model_dump(mode="json"))
     watching = watched(progress or Silent(), recipe.fit.watch, out, settings)
     with explained("try a smaller fit.batch_size or fit.max_tokens"), watching as show:

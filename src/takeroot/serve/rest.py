@@ -23,7 +23,8 @@ from takeroot.serve.faults import ServeError
 from takeroot.serve.native import Host, Request, Response
 from takeroot.serve.refusal import Headers
 from takeroot.serve.request_id import REQUEST_ID, accepted_id
-from takeroot.serve.service import CALLER, RETRY_AFTER_S, Service
+from takeroot.serve.room import RETRY_AFTER_S
+from takeroot.serve.service import CALLER, Service
 from takeroot.serve.settings import Settings
 from takeroot.serve.telemetry import Telemetry
 

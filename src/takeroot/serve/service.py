@@ -21,6 +21,7 @@ from takeroot.serve.faults import ServeError
 from takeroot.serve.models import ModelInfo, Models, Served
 from takeroot.serve.pool import Pool
 from takeroot.serve.queue import Piece, Result
+from takeroot.serve.room import Room
 from takeroot.serve.settings import Settings
 from takeroot.serve.statistics import Finished, ModelStatistics
 from takeroot.serve.wire import Input, Prompt
@@ -30,7 +31,6 @@ if TYPE_CHECKING:  # loaded where something is recorded, for it takes time
     from takeroot.serve.records import Recorder
 
 PROBE_S = 1.0  # a forward pass for readiness may take
-RETRY_AFTER_S = 1.0
 
 # Who asks: set by whoever admitted the request, in the request's own task.
 CALLER: ContextVar[Caller] = ContextVar("CALLER", default=ANONYMOUS)
@@ -72,9 +72,11 @@ class Service:
     closing: asyncio.Event | None = None  # from when nothing is accepted; set when that is over
     _last_probe: float = -1e9
     _models: Models = field(init=False)
+    _room: Room = field(init=False)
 
     def __post_init__(self) -> None:
         self._models = Models(self.folder, self.settings, self.pool)
+        self._room = Room(self.settings, self.pool, self.recorder)
 
     async def start(self) -> None:
         """Start the workers and open every bundle.
@@ -286,7 +288,7 @@ class Service:
         caller, texts = CALLER.get(), len(asked.inputs)
         check_inputs(served.info.spec, asked.inputs, self.settings)
         work = Work(asked, served.opened, served.shared)
-        self._make_room(work.fresh, writes=bool(asked.limit))
+        self._room.demand(work.fresh, writes=bool(asked.limit))
         if limit <= arrived:
             raise ServeError("deadline_exceeded")
         self.gate.check_quota(caller, texts)
@@ -313,32 +315,9 @@ class Service:
     @property
     def full(self) -> bool:
         """Whether any prediction would be refused; false where it depends on what is asked."""
-        if self._has_room(1) or self.settings.cache:
+        if self._room.has(1) or self.settings.cache:
             return False
         return not any(each.info.spec.writes for each in self._models.listed())
-
-    @property
-    def _waiting(self) -> int:
-        """Texts that wait to be masked or computed."""
-        masking = 0 if self.recorder is None else self.recorder.masking
-        return self.pool.queue.waiting_texts + masking
-
-    def _make_room(self, texts: int, *, writes: bool) -> None:
-        """Refuse a request that would make the queue longer than it may be."""
-        if not (self._has_room_to_write(texts) if writes else self._has_room(texts)):
-            raise ServeError("overloaded", retry_after_s=RETRY_AFTER_S)
-
-    def _has_room(self, texts: int) -> bool:
-        """Whether so many texts more may wait; always where none does."""
-        waiting, settings = self._waiting, self.settings
-        if not waiting:
-            return True
-        return waiting + texts <= settings.queue_texts and self.pool.wait_s <= settings.wait_s
-
-    def _has_room_to_write(self, texts: int) -> bool:
-        """Whether so many texts more may wait to be written; always where none does."""
-        waiting = self.pool.writing.queue.waiting_texts
-        return not waiting or waiting + texts <= self.settings.queue_answers
 
     async def _probe(self, served: Served) -> None:
         """Answer one text, past admission."""

@@ -36,7 +36,7 @@ def test_before_and_after_stand_side_by_side() -> None:
     page = render_report(evidence())
 
     assert "Before and after training" in page
-    assert "Better by more than chance: ROUGE-L." in page
+    assert "Better by more than chance: ROUGE-L, loss." in page
     assert "+11.0" in page
     assert "+7.0 to +15.0" in page
 

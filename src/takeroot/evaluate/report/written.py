@@ -57,7 +57,9 @@ def _change(evidence: Evidence) -> Html | None:
     losses = (decimal(each.get("loss"), 3) for each in (before, after))
     lines.append(("Loss a token", *losses, _points(loss, 1, 3)))
     sure = [name for name in names if (pair(block(gain, name).get("interval")) or (0, 0))[0] > 0]
-    listed = ", ".join(metric_name(name) for name in sure) or "none"
+    said = [metric_name(name) for name in sure]
+    said += ["loss"] if (pair(loss.get("interval")) or (0, 0))[1] < 0 else []
+    listed = ", ".join(said) or "none"
     reading = (
         f"The same {count(after.get('n'))} test prompts, answered by the model before and after "
         f"training, both as they are served. Better by more than chance: {listed}."
@@ -82,9 +84,10 @@ def _losses(evidence: Evidence) -> Html | None:
     metrics = block(evidence, "metrics")
     valid = block(metrics, "valid")
     parts = {
-        "Held out, before training": block(valid, "before"),
-        "Held out": valid,
-        "Test": block(metrics, "test"),
+        "Held out, network before training": block(valid, "before"),
+        "Held out, network after it": block(valid, "after"),
+        "Held out, as served": valid,
+        "Test, as served": block(metrics, "test"),
     }
     lines = [
         (name, *(decimal(each.get(key), 3) for key in LOSSES))
