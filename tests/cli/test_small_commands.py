@@ -55,10 +55,10 @@ def test_recipe_schema_is_json(takeroot: Run) -> None:
     assert takeroot("recipe", "schema", "--json").json == recipe.schema()
 
 
-def test_models_list_names_the_packaged_encoder(takeroot: Run) -> None:
-    (model,) = takeroot("models", "list", "--json").json["models"]
+def test_models_list_names_the_packaged_models(takeroot: Run) -> None:
+    models = takeroot("models", "list", "--json").json["models"]
 
-    assert model["name"] == "minilm-l6"
+    assert [model["name"] for model in models] == ["minilm-l6", "smollm2-135m"]
 
 
 def test_models_install_refuses_unknown_names(takeroot: Run) -> None:

@@ -59,7 +59,8 @@ def candidate(work: Work, method: str, seconds: float, judged: Judged) -> Candid
 def choose(work: Work, candidates: Sequence[Candidate]) -> Candidate:
     """The winner: each dearer candidate must be ahead of the best cheaper one with some certainty.
 
-    Where rows are few, one that is not behind by the metric may be ahead by its log-loss.
+    Where rows are few, one that is not behind by the metric may be ahead by its log-loss. Who names
+    texts without labels has a reason to: learning from them is taken unless it is surely worse.
     Candidates judged on different rows are compared on those both have.
     """
     best = candidates[0]
@@ -71,7 +72,9 @@ def choose(work: Work, candidates: Sequence[Candidate]) -> Candidate:
             sure = chance_of_less_loss(work, best, challenger)
             wins = sure >= SURE
             reason += f", and by log-loss in {sure:.0%}"
-        verdict = "is chosen over" if wins else "is not surely better than"
+        if challenger.method == "self_training":
+            wins = chance >= 1 - SURE
+        verdict = "is chosen over" if wins else "is not chosen over"
         work.progress.note(
             f"{challenger.method} ({challenger.score:.4f}) {verdict} {best.method} "
             f"({best.score:.4f}): {reason}"

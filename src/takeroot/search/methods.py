@@ -160,8 +160,6 @@ def _judge_self_training(work: Work, tried: Tried, budget_s: float | None) -> Ju
     # The teacher is the network of the last part that its method was judged on.
     part = work.parts[: BEST_PARTS if best and base != "contrastive" else 1][-1]
     teacher = tried.tuned[base].model
-    if not best:
-        return self_training.judge_solved(work, tried.probe, tried.pool, [part], teacher, dtype)
     config = self_training.configure(work, dtype, budget_s)
     judged, tried.tuned["self_training"] = self_training.judge_trained(
         work, tried.probe, tried.pool, teacher, part, config

@@ -3,11 +3,11 @@
 The teacher is the network trained last, or the solved head. Its probabilities are smoothed over a
 graph of near texts (``search/propagate``), and the student learns them as they are, not the
 likeliest label (soft pseudo labels: Zou et al. 2018, arXiv:1810.07911, section 4; Xie et al. 2020,
-arXiv:1911.04252). The student is a head solved on the pretrained encoder's vectors; with preset
-best and a trained teacher it is a network, which learns of each label the surest texts only, so
-that no label is learnt at another's cost. Where we differ: the graph stands between teacher and
-student; the student starts from the pretrained encoder; and there is one round, as a second one
-moved no held-out figure.
+arXiv:1911.04252). Of a solved head the student is another one. Of a trained teacher it is a
+network, which learns of each label the surest texts only, so that no label is learnt at another's
+cost; afterwards the texts are guessed once more, over a graph of the vectors it has learnt, and its
+head is solved on those. Where we differ: the graph stands between teacher and student; and the
+student starts from the pretrained encoder.
 
 It is a candidate like any other: judged on labelled rows nobody learnt from, and kept if it helps.
 
@@ -37,7 +37,7 @@ from takeroot.search.tfidf import target_matrix
 from takeroot.search.work import Judged, Part, Work, gather
 from takeroot.tasks import Encoded, encode_examples
 from takeroot.train import TrainConfig, train
-from takeroot.train.embed import predict
+from takeroot.train.embed import embed, predict
 from takeroot.train.logistic import Linear, solve
 from takeroot.train.soft_labels import SoftLabelled, SoftRow
 
@@ -50,6 +50,7 @@ STEPS = 40  # of that head
 EPOCHS = 2.0
 LEARNING_RATE = 2e-4
 AVERAGE = 0.99
+TRAINED_SHARE = 0.8  # of a student's time; the rest is for guessing once more
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def guesses(
     else:
         logits = np.stack(predict(teacher, _encoded(work, pool), dtype=dtype)[0])
     known = target_matrix(work.task, work.pick(rows))
-    start = len(work.rows)
+    start = len(probe.vectors)
     names = np.arange(0)
     if probe.names is not None:
         names = np.arange(start, start + len(probe.names))
@@ -197,7 +198,22 @@ def trained(
     history = train(
         model, objective, learnt, config, progress=work.progress, stage=stage, keep=work.keep
     )
+    near = own_space(work, probe, pool, model, config.precision)
+    again = guesses(work, *near, rows, model, config.precision)
+    probes.put_head(model, solved(work, *near, rows, again))
     return Tuned(model, history)
+
+
+def own_space(
+    work: Work, probe: Probe, pool: Pool, model: TextModel, dtype: torch.dtype
+) -> tuple[Probe, Pool]:
+    """The same rows and texts as a network's encoder sees them."""
+    vectors = _vectors(work, model, work.rows, dtype)
+    texts = _vectors(work, model, pool.texts, dtype)
+    names = None if probe.names is None else _vectors(work, model, probes.named(work), dtype)
+    every = [vectors, texts] if names is None else [vectors, names, texts]
+    graph = affinities(np.concatenate(every))
+    return replace(probe, vectors=vectors, names=names), Pool(pool.texts, texts, graph)
 
 
 def configure(work: Work, dtype: torch.dtype, budget_s: float | None) -> TrainConfig:
@@ -211,7 +227,7 @@ def configure(work: Work, dtype: torch.dtype, budget_s: float | None) -> TrainCo
         head_learning_rate=rate,
         average=AVERAGE,
         patience=None,
-        budget_s=budget_s,
+        budget_s=None if budget_s is None else TRAINED_SHARE * budget_s,
     )
 
 
@@ -228,6 +244,15 @@ def surest(guesses: np.ndarray) -> np.ndarray:
         best = own[np.argsort(-chance[own], kind="stable")]
         kept.append(best[: int(np.ceil(KEPT * len(own)))])
     return np.sort(np.concatenate(kept))
+
+
+def _vectors(
+    work: Work, model: TextModel, examples: Sequence[Example], dtype: torch.dtype
+) -> np.ndarray:
+    """Vectors (N, H) of some rows by a network."""
+    assert work.pretrained is not None
+    found = encode_examples(work.task, work.pretrained.tokenizer, examples, work.max_tokens)
+    return embed(model, found.rows, dtype=dtype)
 
 
 def _encoded(work: Work, pool: Pool) -> list[Encoded]:
