@@ -14,7 +14,7 @@ FAST := fast
 SIDE_BY_SIDE ?= -n 2 --dist loadfile
 BENCH := $(sort $(wildcard bench/*.py))
 
-.PHONY: demo test check format lint types imports docs fast bench constraints clean
+.PHONY: demo test check format lint types imports docs fast bench nightly constraints clean
 
 demo: $(VENV)/.train
 	rm -rf $(RUN)
@@ -47,6 +47,10 @@ bench: $(VENV)/.dev
 	@failed=0; for script in $(BENCH); do \
 		echo "== $$script"; $(BIN)/python $$script || failed=1; \
 	done; exit $$failed
+
+# What takes too long for every change: 200 fits killed at random moments must all end in one hash.
+nightly: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python bench/kills.py --kills 200
 
 # Pins of everything, for installs that take a minute and never backtrack. Made from the ranges in
 # pyproject.toml in a fresh environment; +cpu and the like are left out, so that a plain index does.

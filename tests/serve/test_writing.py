@@ -167,6 +167,12 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_sent(
     assert "Be brief" not in found["error"]["message"]
 
 
+def test_a_stream_of_no_model_is_refused_for_that(shared):
+    status, found = ask(shared, "none", "x", stream=True)
+
+    assert (status, found["error"]["code"]) == (404, "unknown_model")
+
+
 def test_tokens_read_and_written_are_counted(serve, folder):
     server = serve(folder, "--workers", "1")
     answer = ask(server, "talk", "hello", max_new_tokens=7)[1]["predictions"][0]

@@ -99,11 +99,12 @@ class Service:
         return self._models.find(name, version).info
 
     def writes(self, name: str, version: str | None = None) -> bool:
-        """Whether a model writes texts; False too if there is none, which asking it will tell."""
-        try:
-            return self._models.find(name, version).info.spec.writes
-        except ServeError:
-            return False
+        """Whether a model writes texts.
+
+        Raises:
+            ServeError: ``unknown_model``.
+        """
+        return self._models.find(name, version).info.spec.writes
 
     async def predict(
         self,
