@@ -1,12 +1,30 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from takeroot.bundle import Answer, Entity
-from takeroot.serve.wire import MAX_FRAME, Done, Frames, FromWorker, Run, ToWorker, frame
+from takeroot.bundle.chat import Turn
+from takeroot.serve.wire import (
+    MAX_FRAME,
+    Done,
+    Ended,
+    Frames,
+    FromWorker,
+    Leave,
+    Run,
+    Told,
+    TooLong,
+    ToWorker,
+    Wanted,
+    Write,
+    Wrote,
+    frame,
+)
 
 
 @given(some.lists(some.integers(1, 50), max_size=60))
@@ -32,6 +50,25 @@ def test_answers_arrive_as_they_were_sent() -> None:
     (body,) = Frames().feed(frame(Done(1, [], answers, [1, 2, 3], [False, True, False], 5)))
 
     assert msgspec.msgpack.decode(body, type=FromWorker).answers == answers  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (Write(1, "m", [Wanted((Turn("user", "你好"),), 5, "json", True)]), ToWorker),
+        (Write(1, "m", [Wanted("prompt", 5, "answers", False)]), ToWorker),
+        (Leave(1, 2), ToWorker),
+        (Told(1, 0, "好"), FromWorker),
+        (Wrote(1, 0, b"{}", 3, 2, 10), FromWorker),
+        (Wrote(1, 0, Answer(text="x", tokens=1, reason="max_tokens"), 3, 1, 10), FromWorker),
+        (TooLong(1, 0, 64), FromWorker),
+        (Ended(1, "RuntimeError"), FromWorker),
+    ],
+)
+def test_what_is_said_of_texts_arrives_as_it_was_sent(message: Any, kind: Any) -> None:
+    (body,) = Frames().feed(frame(message))
+
+    assert msgspec.msgpack.decode(body, type=kind) == message
 
 
 def test_a_frame_longer_than_any_is_refused() -> None:
