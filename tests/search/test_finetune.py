@@ -64,6 +64,14 @@ def test_the_more_rows_the_fewer_times_each_is_seen(
     assert finetune.configure(work, FP32, rows).epochs == epochs
 
 
+def test_an_adapter_sees_its_rows_more_often(work: Work) -> None:
+    adapter = adapter_of("lora", work.recipe)
+
+    whole, adapted = (finetune.configure(work, FP32, 9000, each) for each in (None, adapter))
+
+    assert (whole.epochs, adapted.epochs) == (5, 8)
+
+
 def test_few_rows_are_learnt_slowly_and_by_contrast(work_of: Build, shop_examples: Build) -> None:
     work = work_of(shop_examples(6), TWO)
 

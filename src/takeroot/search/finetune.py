@@ -35,6 +35,7 @@ from takeroot.train.masking import Masking, masking_for
 from takeroot.train.outputs import network_outputs
 
 PASSES = 45_000  # rows seen in all (twice as many with preset best): few rows are seen more often
+ADAPTED = 1.6  # times as many through an adapter: fewer parameters take longer to learn as much
 FEWEST_EPOCHS, MOST_EPOCHS = 2, 8
 TAG_EPOCHS = 6
 LEARNING_RATE = 4e-4  # at full batches; smaller ones get a smaller one
@@ -76,7 +77,7 @@ def configure(
         SMALL_BATCH if rows < SMALL_ROWS or work.task.name == "tag" else BATCH
     )
     rate = FEW_LEARNING_RATE if few else LEARNING_RATE * min(1.0, batch / BATCH)
-    passes = PASSES * (2 if fit.preset == "best" else 1)
+    passes = PASSES * (2 if fit.preset == "best" else 1 if adapter is None else ADAPTED)
     epochs: float = min(max(round(passes / rows), FEWEST_EPOCHS), MOST_EPOCHS)
     if few:
         epochs = min(max(round(FEW_PASSES / rows), FEW_LEAST), FEW_MOST)
