@@ -10,14 +10,15 @@ import pytest
 import takeroot.recipe
 from takeroot.recipe import PretrainRecipe, from_dict_of, keys, render
 
-PACKAGE = Path(takeroot.recipe.__file__).parents[1] / "pretraining"
+PACKAGE = Path(takeroot.recipe.__file__).parents[1]
+READERS = (*PACKAGE.glob("pretraining/*.py"), PACKAGE / "models" / "vocabulary.py")
 PAGE = Path(__file__).parents[1] / "docs" / "pretraining.md"
 
 
 @pytest.fixture(scope="module")
 def read_names() -> set[str]:
-    """Every attribute that the package reads."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")]
+    """Every attribute that pretraining, and the tokenizers it makes, read."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in READERS]
     return {
         node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)
     }
