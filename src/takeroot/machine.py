@@ -31,6 +31,12 @@ MEMORY_LIMITS = (
 _NO_LIMIT = 2**60  # what version 1 control groups write for "no limit" is near 2**63
 
 
+def torchrun_rank() -> int | None:
+    """This process's number among those that torchrun has started; None where it is alone."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return int(os.environ["RANK"]) if several and "RANK" in os.environ else None
+
+
 @dataclass(frozen=True)
 class Requirement:
     """A package that takeroot needs.

@@ -19,13 +19,14 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
+from takeroot.machine import torchrun_rank
 from takeroot.models.adapters import ADAPTERS
 from takeroot.models.adapters.attach import attach
 from takeroot.models.text_model import TextModel
 from takeroot.tasks import Classify, Encoded, Tag
 from takeroot.train import Labelled, TrainConfig, train
 from takeroot.train.checkpoints import Checkpoints
-from takeroot.train.helpers import help_out, helps, together
+from takeroot.train.helpers import help_out, together
 
 CONFIG = TrainConfig(epochs=2, learning_rate=1e-3, head_learning_rate=1e-2, batch_size=5)
 SHAPE = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
@@ -102,7 +103,7 @@ def gone_on_with(folder: Path, shard: bool) -> float:
 
 def main() -> None:
     """Compare."""
-    if helps():
+    if torchrun_rank():
         help_out()
         return
     alone = {name: weights(trained(case, shard=False)) for name, case in CASES.items()}

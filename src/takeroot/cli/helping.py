@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -19,7 +18,9 @@ def help_if_asked() -> None:
     Raises:
         typer.Exit: When the first process has ended.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and int(os.environ.get("RANK", "0")) > 0:
+    from takeroot.machine import torchrun_rank  # it imports what --help has no need of
+
+    if torchrun_rank():  # the first is 0
         from takeroot.train.helpers import help_out
 
         help_out()

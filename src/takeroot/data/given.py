@@ -1,14 +1,27 @@
-"""The table a recipe means: one that was given, or its file's."""
+"""The table a recipe means, one that was given or its file's, and what is told of its rows."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from takeroot.data.dataset import Dataset
+from takeroot.data.exchanges import Exchanges
 from takeroot.data.limits import Limits
 from takeroot.data.read import read
 from takeroot.data.table import Table
 from takeroot.errors import DataError
 from takeroot.recipe.models import DataRecipe
+
+
+def rejects_told(found: Dataset | Exchanges) -> str | None:
+    """How many of a file's rows cannot be used, and why the first one; None where all can."""
+    if not found.rejects:
+        return None
+    first = found.rejects[0]
+    return (
+        f"{found.name}: {len(found.rejects)} of {found.rows_in} rows cannot be used; "
+        f"line {first.line}: {first.reason}"
+    )
 
 
 def given_table(recipe: DataRecipe, path: str | None, table: Table | None) -> Table:

@@ -9,12 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
-from takeroot.bundle import BundleWriter, Spec, load_predictor
+from takeroot.bundle import Spec
 from takeroot.bundle.naming import bundle_name
 from takeroot.bundle.spec import InputSpec
 from takeroot.data.write import write_csv
-from takeroot.evaluate.card import render_card
-from takeroot.evaluate.report import render_report
+from takeroot.evaluate.keep import without_tables, write_bundle
 from takeroot.generation.answering import Answered, answer, gain
 from takeroot.generation.export import convert
 from takeroot.generation.material import Files, Material
@@ -72,7 +71,7 @@ def assemble(work: Work, done: Trained, made: Exported, out: Path) -> dict[str, 
     if work.found.rejects:  # before the bundle, with which a run is complete
         cells = ((each.line, each.reason, each.excerpt) for each in work.found.rejects)
         write_csv(out / REJECTS, ("line", "reason", "excerpt"), cells)
-    _write(out / "bundle", spec, files, evidence)
+    write_bundle(out / "bundle", spec, files, evidence)
     return summary_of(out / "bundle", evidence)
 
 
@@ -85,9 +84,9 @@ def summary_of(bundle: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
         "task": fit["task"],
         "seconds": fit["seconds"],
         "peak_rss_mb": peak_rss_mb(),
-        "valid": _short(metrics["valid"]),
-        "test": _short(metrics["test"]),
-        "test_before": _short(metrics["before"]),
+        "valid": without_tables(metrics["valid"]),
+        "test": without_tables(metrics["test"]),
+        "test_before": without_tables(metrics["before"]),
         "gain": metrics["gain"],
         "candidates": [
             {key: each[key] for key in ("method", "seconds", "valid")}
@@ -201,23 +200,3 @@ def _shown(after: Answered, before: Answered | None) -> list[dict[str, str | Non
             }
         )
     return shown
-
-
-def _short(figures: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Figures without tables."""
-    if figures is None:
-        return None
-    return {key: value for key, value in figures.items() if not isinstance(value, list)}
-
-
-def _write(folder: Path, spec: Spec, files: Mapping[str, bytes], evidence: dict[str, Any]) -> None:
-    """Write the bundle, and open it once as a user would."""
-    with BundleWriter(folder, created=evidence["environment"]["created"]) as writer:
-        writer.write_spec(spec)
-        for name, data in files.items():
-            writer.write_bytes(name, data)
-        for name, value in evidence.items():
-            writer.write_json(f"evidence/{name}.json", value)
-        writer.write_bytes("report.html", render_report(evidence).encode())
-        writer.write_bytes("card.md", render_card(evidence).encode())
-    load_predictor(folder, threads=1)

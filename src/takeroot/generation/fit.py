@@ -29,7 +29,7 @@ from takeroot.stop import Stop
 from takeroot.train import Progress, Silent
 from takeroot.train.clock import Clock
 from takeroot.train.memory import explained
-from takeroot.train.run_folder import Run, finished, keeping, named, recipe_of
+from takeroot.train.run_folder import Run, gone_on_with, keeping, named
 from takeroot.train.sinks import flat, watched
 
 TAKEN = (  # settings that mean something here; others must be left as they are
@@ -127,17 +127,14 @@ def resume(
     Raises:
         CheckpointError: If there is no such run, or it began with other rows.
     """
-    evidence = finished(out)
-    if evidence is not None:
-        return Run(out, out / "bundle", summary_of(out / "bundle", evidence))
-    return fit_recipe(
-        recipe_of(out),
+    return gone_on_with(
         out,
+        fit_recipe,
+        summary_of,
         table=table,
         test=test,
         progress=progress,
         allow_download=allow_download,
-        resume=True,
         stop=stop,
     )
 

@@ -18,7 +18,7 @@ from takeroot.data.exchanges import (
     exchange_columns,
     exchanges,
 )
-from takeroot.data.given import given_table
+from takeroot.data.given import given_table, rejects_told
 from takeroot.data.table import excerpt
 from takeroot.errors import DataError, RecipeError
 from takeroot.generation.objective import Row
@@ -228,10 +228,6 @@ def _exchanges(
         time=data.time if known is None else None,
     )
     found = exchanges(table, columns, missing=data.missing, max_chars=data.max_chars)
-    if found.rejects:
-        first = found.rejects[0]
-        progress.note(
-            f"{found.name}: {len(found.rejects)} of {found.rows_in} rows cannot be used; "
-            f"line {first.line}: {first.reason}"
-        )
+    if told := rejects_told(found):
+        progress.note(told)
     return found

@@ -8,7 +8,6 @@ network whose SHA-256 the config holds.
 from __future__ import annotations
 
 import copy
-import json
 from typing import Any
 
 from safetensors.torch import load, save
@@ -16,15 +15,11 @@ from torch import nn
 
 from takeroot.bundle import Bundle
 from takeroot.bundle.manifest import canonical
-from takeroot.errors import ModelError
+from takeroot.bundle.weights import ADAPTER, CONFIG, WHOLE, weights_config
 from takeroot.generation.objective import Writer
 from takeroot.generation.training import Trained
 from takeroot.models.adapters.attach import fingerprint, merge_saved
 from takeroot.models.generator import PretrainedGenerator, put_weights
-
-WHOLE, ADAPTER, CONFIG = (
-    f"weights/{name}" for name in ("model.safetensors", "adapter.safetensors", "config.json")
-)
 
 
 def weight_files(network: nn.Module, done: Trained, model: str, base: str) -> dict[str, bytes]:
@@ -56,9 +51,7 @@ def load_network(bundle: Bundle, pretrained: PretrainedGenerator) -> nn.Module:
     Raises:
         ModelError: If the bundle has no weights, or they belong on another model.
     """
-    if CONFIG not in bundle.files:
-        raise ModelError(f"{bundle.path}: has no weights/; it was made with output.weights: false")
-    config = json.loads(bundle.read(CONFIG))
+    config = weights_config(bundle)
     network = copy.deepcopy(pretrained.network)
     if "adapter" not in config:
         put_weights(network, load(bundle.read(WHOLE)), bundle.path)

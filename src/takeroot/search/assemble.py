@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save as save_arrays
 
-from takeroot.bundle import BundleWriter, Outputs, Spec, load_predictor
+from takeroot.bundle import Outputs, Spec
 from takeroot.bundle.abstain import prepare
 from takeroot.bundle.cores import usable_cores
 from takeroot.bundle.decode import decode
@@ -19,8 +19,7 @@ from takeroot.bundle.runtimes import RUNTIMES
 from takeroot.bundle.spec import InputSpec
 from takeroot.data import Dataset, write_rejects
 from takeroot.evaluate import Evaluation, evaluate
-from takeroot.evaluate.card import render_card
-from takeroot.evaluate.report import render_report
+from takeroot.evaluate.keep import without_tables, write_bundle
 from takeroot.export import Artifact, make
 from takeroot.machine import peak_rss_mb
 from takeroot.search import finetune
@@ -66,7 +65,7 @@ def assemble(
         write_rejects(found.train, out / REJECTS)
     if work.recipe.output.weights and isinstance(made.model, Tuned):
         files |= weight_files(work, made.model)
-    _write(out / "bundle", spec, files, evidence)
+    write_bundle(out / "bundle", spec, files, evidence)
     return summary_of(out / "bundle", evidence)
 
 
@@ -171,24 +170,6 @@ def _test(spec: Spec, files: Mapping[str, bytes], made: Made, test: Dataset) -> 
     return evaluate(spec.task, spec.labels, answers, gold, inputs)
 
 
-def _write(
-    folder: Path,
-    spec: Spec,
-    files: Mapping[str, bytes],
-    evidence: dict[str, Any],
-) -> None:
-    """Write the bundle, and open it once as a user would."""
-    with BundleWriter(folder, created=evidence["environment"]["created"]) as writer:
-        writer.write_spec(spec)
-        for name, data in files.items():
-            writer.write_bytes(name, data)
-        for name, value in evidence.items():
-            writer.write_json(f"evidence/{name}.json", value)
-        writer.write_bytes("report.html", render_report(evidence).encode())
-        writer.write_bytes("card.md", render_card(evidence).encode())
-    load_predictor(folder, threads=1)
-
-
 def summary_of(bundle: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
     """What ``fit --json`` prints."""
     fit, parity = evidence["fit"], evidence.get("parity", {})
@@ -198,8 +179,8 @@ def summary_of(bundle: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
         "task": fit["task"],
         "seconds": fit["seconds"],
         "peak_rss_mb": peak_rss_mb(),
-        "valid": _short(evidence["metrics"]["valid"]),
-        "test": _short(evidence["metrics"]["test"]),
+        "valid": without_tables(evidence["metrics"]["valid"]),
+        "test": without_tables(evidence["metrics"]["test"]),
         "candidates": [
             {key: each[key] for key in ("method", "seconds", "valid")}
             for each in evidence["candidates"]
@@ -210,10 +191,3 @@ def summary_of(bundle: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
         "artifact_mb": round(fit["artifact_mb"], 2),
         "precision": fit["precision"],
     }
-
-
-def _short(evaluation: dict[str, Any] | None) -> dict[str, Any] | None:
-    """An evaluation's figures, without its tables."""
-    if evaluation is None:
-        return None
-    return {k: v for k, v in evaluation.items() if not isinstance(v, list)}

@@ -37,7 +37,7 @@ from takeroot.tasks.multilabel import best_macro_f1
 from takeroot.train import Progress, Silent
 from takeroot.train.clock import Clock
 from takeroot.train.memory import explained
-from takeroot.train.run_folder import Run, finished, recipe_of
+from takeroot.train.run_folder import Run, gone_on_with
 from takeroot.train.sinks import flat, watched
 
 REFIT_SHARE = 0.5  # of the training time, kept for the last training on all rows
@@ -112,17 +112,14 @@ def resume(
     Raises:
         CheckpointError: If there is no such run, or it began with other rows.
     """
-    evidence = finished(out)
-    if evidence is not None:
-        return Run(out, out / "bundle", summary_of(out / "bundle", evidence))
-    return fit_recipe(
-        recipe_of(out),
+    return gone_on_with(
         out,
+        fit_recipe,
+        summary_of,
         table=table,
         test=test,
         progress=progress,
         allow_download=allow_download,
-        resume=True,
         stop=stop,
     )
 
@@ -142,8 +139,8 @@ def _work(
             recipe, pretrained.tokenizer, rows, pretrained.max_tokens
         )
     parts = materials.parts_of(recipe, rows, task_name)
-    more = (found.unlabelled, found.also)
-    return Work(recipe, task, rows, parts, pretrained, max_tokens, show, clock, *more)
+    texts, also = found.unlabelled, found.also
+    return Work(recipe, task, rows, parts, pretrained, max_tokens, show, clock, texts, also)
 
 
 def _task(recipe: Recipe, found: Material) -> Task:

@@ -18,7 +18,7 @@ from takeroot.data import (
     names_of,
 )
 from takeroot.data.check import DataReport, check
-from takeroot.data.given import given_table
+from takeroot.data.given import given_table, rejects_told
 from takeroot.data.lengths import token_use
 from takeroot.data.split import split
 from takeroot.errors import DataError
@@ -162,12 +162,8 @@ def dataset_of(recipe: Recipe, table: Table, known: Columns | None, progress: Pr
     if known is not None:
         columns = replace(columns, separator=known.separator)
     found = build(table, columns, missing=data.missing, max_chars=data.max_chars)
-    if found.rejects:
-        first = found.rejects[0]
-        progress.note(
-            f"{found.name}: {len(found.rejects)} of {found.rows_in} rows cannot be used; "
-            f"line {first.line}: {first.reason}"
-        )
+    if told := rejects_told(found):
+        progress.note(told)
     return found
 
 

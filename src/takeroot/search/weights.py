@@ -9,7 +9,6 @@ of adapters share one base.
 from __future__ import annotations
 
 import copy
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from safetensors.torch import load, save
 
 from takeroot.bundle import Bundle
 from takeroot.bundle.manifest import canonical
-from takeroot.errors import ModelError
+from takeroot.bundle.weights import ADAPTER, CONFIG, WHOLE, weights_config
 from takeroot.models.adapters.attach import fingerprint, merge_saved
 from takeroot.models.load import Pretrained
 from takeroot.models.text_model import TextModel
@@ -25,10 +24,6 @@ from takeroot.search import probe as probes
 from takeroot.search.finetune import Tuned
 from takeroot.search.work import Work
 from takeroot.tasks import TASKS
-
-WHOLE, ADAPTER, CONFIG = (
-    f"weights/{name}" for name in ("model.safetensors", "adapter.safetensors", "config.json")
-)
 
 
 def weight_files(work: Work, tuned: Tuned) -> dict[str, bytes]:
@@ -55,9 +50,7 @@ def load_network(bundle: Bundle, pretrained: Pretrained) -> TextModel:
     Raises:
         ModelError: If the bundle has no weights, or they belong on another model.
     """
-    if CONFIG not in bundle.files:
-        raise ModelError(f"{bundle.path}: has no weights/; it was made with output.weights: false")
-    config = json.loads(bundle.read(CONFIG))
+    config = weights_config(bundle)
     spec = bundle.spec
     task = TASKS[spec.task](labels=spec.labels, name=spec.task)
     base = replace(pretrained, encoder=copy.deepcopy(pretrained.encoder))

@@ -78,12 +78,15 @@ class Gradient:
 
         Each part counts by what its own loss is the mean of.
         """
-        every = [self._rows[k] for numbers in batches for k in numbers]
-        decisions, total = max(self._objective.decisions(every), 1), 0.0
-        for part in [part for numbers in batches for part in self._parts(numbers)]:
-            rows = [self._rows[k] for k in part]
-            weight = self._objective.decisions(rows) / decisions if rows else 0.0
-            loss = self._objective.loss(self._model, rows or every[:1], self._precision) * weight
+        parts = [part for numbers in batches for part in self._parts(numbers)]
+        each = [[self._rows[k] for k in part] for part in parts]
+        sizes = [self._objective.decisions(rows) if rows else 0 for rows in each]
+        whole = self._group.total(sum(sizes)) if self._divided else sum(sizes)
+        total = 0.0
+        for rows, size in zip(each, sizes, strict=True):
+            taken = rows or [self._rows[batches[0][0]]]
+            loss = self._objective.loss(self._model, taken, self._precision)
+            loss = loss * (size / max(whole, 1))
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         return total

@@ -23,6 +23,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from takeroot.bundle.cores import usable_cores
 from takeroot.errors import ModelError, RecipeError, TakerootError
+from takeroot.machine import torchrun_rank
 from takeroot.train.group import Group, current
 
 STARTING = timedelta(minutes=5)
@@ -56,7 +57,7 @@ def together(processes: int | None) -> Iterator[Group]:
         RecipeError: If the number is out of range, or torchrun has started others already.
         ModelError: If they cannot be started.
     """
-    started = under_torchrun()
+    started = torchrun_rank() is not None
     if processes is not None and (started or not 1 <= processes <= MOST):
         why = f"torchrun has started {os.environ['WORLD_SIZE']}" if started else f"1 to {MOST}"
         raise RecipeError(f"--processes {processes}: {why}")
@@ -68,16 +69,6 @@ def together(processes: int | None) -> Iterator[Group]:
         yield current()
     finally:
         _leave(others)
-
-
-def under_torchrun() -> bool:
-    """Whether this process is one of several that torchrun has started."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
-
-
-def helps() -> bool:
-    """Whether torchrun has started this process as one that helps another."""
-    return under_torchrun() and int(os.environ["RANK"]) > 0
 
 
 def help_out() -> None:

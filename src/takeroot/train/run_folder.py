@@ -87,15 +87,31 @@ def writes(folder: Path) -> bool:
     return (folder / RUN).is_file() and recipe_of(folder).task in WRITING
 
 
-def finished(folder: Path) -> dict[str, Any] | None:
-    """The evidence of a run that is over, what it needs no more being removed; else None."""
-    if not (folder / "bundle").is_dir():
-        return None
-    clear(folder)
-    return {
+def gone_on_with(
+    out: Path,
+    fit_recipe: Callable[..., Run],
+    summary_of: Callable[[Path, Mapping[str, Any]], dict[str, Any]],
+    **given: Any,
+) -> Run:
+    """The run in ``out``, made to its end; one that is over is left as it is.
+
+    Args:
+        out: The run's folder.
+        fit_recipe: Makes or goes on with a run.
+        summary_of: Says of a bundle, by its evidence, what ``fit_recipe`` says of it.
+        given: Further arguments of ``fit_recipe``.
+
+    Raises:
+        CheckpointError: If there is no such run, or it began with something else.
+    """
+    if not (out / "bundle").is_dir():
+        return fit_recipe(recipe_of(out), out, resume=True, **given)
+    clear(out)
+    evidence = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
-        for path in (folder / "bundle" / "evidence").glob("*.json")
+        for path in (out / "bundle" / "evidence").glob("*.json")
     }
+    return Run(out, out / "bundle", summary_of(out / "bundle", evidence))
 
 
 @dataclass(frozen=True)
