@@ -94,8 +94,17 @@ def test_the_longest_text_is_cut_at_its_end(most):
 
 
 def test_frames_longer_than_the_model_reads_are_refused():
-    with pytest.raises(DataError, match="the frames alone are longer than max_tokens, 10"):
+    with pytest.raises(DataError, match="stands around a text alone is longer than max_tokens, 10"):
         Prompts(BYTES, TALK, 10).encode("hello")
+
+
+@pytest.mark.parametrize("text", ["hello", f"hello{writers.END}"])
+def test_tokens_before_a_chat_stand_before_its_frames(text):
+    how = TALK.model_copy(update={"before": ("<|endoftext|>",)})
+
+    found = Prompts(BYTES, how, 100).encode(text).ids
+
+    assert found == [0, *Prompts(BYTES, TALK, 100).encode(text).ids]
 
 
 def test_a_chat_needs_frames():

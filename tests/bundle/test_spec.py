@@ -49,8 +49,8 @@ def test_a_spec_survives_json(make_spec):
             "frames: only for generate",
         ),
         (
-            WRITES | {"labels": [], "generation": END | {"frames": FRAMES, "before": ["<s>"]}},
-            "without before and after",
+            WRITES | {"labels": [], "generation": END | {"frames": FRAMES, "after": ["</s>"]}},
+            "without after",
         ),
         ({"format": 2}, "format 2 is unknown; this version reads 1–1"),
         ({"format": True}, "format True is unknown"),

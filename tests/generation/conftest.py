@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from folders import model_folder
+from folders import CAUSAL, model_folder
 
 from takeroot import recipe
 from takeroot.models.generator import PretrainedGenerator, load_generator
@@ -25,7 +25,7 @@ def pretrained(tmp_path: Path) -> Build:
 
     def build(family: str = "llama", **changes: Any) -> PretrainedGenerator:
         place = model_folder(tmp_path / family, family, **changes)
-        return load_generator(str(place), causal=family == "llama")
+        return load_generator(str(place), causal=family in CAUSAL)
 
     return build
 
@@ -50,7 +50,7 @@ def recipe_for(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
             model = str(model_folder(tmp_path_factory.mktemp("models") / family, family))
         settings = {"epochs": 2, "batch_size": 16, "precision": "fp32", "learning_rate": 0.003}
         values: dict[str, Any] = {
-            "task": "generate" if family == "llama" else "seq2seq",
+            "task": "generate" if family in CAUSAL else "seq2seq",
             "model": model,
             "data": {"path": str(rows), "valid_share": 0.2},
             "fit": settings | (fit or {}),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from folders import FAMILIES
 
 from takeroot.errors import ModelError
 from takeroot.generation.engine import Engine
@@ -15,7 +16,7 @@ from takeroot.generation.export import convert
 from takeroot.generation.objective import Answers, Row, Writer
 
 Build = Callable[..., Any]
-families = pytest.mark.parametrize("family", ["llama", "t5", "bart"])
+families = pytest.mark.parametrize("family", FAMILIES)
 
 
 def rows_of(made: Any) -> list[Row]:

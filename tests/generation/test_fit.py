@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from folders import model_folder
+from folders import CAUSAL, FAMILIES, model_folder
 
 import takeroot
 from takeroot.bundle import load_predictor, open_bundle
@@ -16,6 +17,7 @@ from takeroot.errors import CheckpointError, ModelError, RecipeError
 from takeroot.generation import fit_recipe, resume
 from takeroot.generation.export import convert
 from takeroot.generation.weights import load_network
+from takeroot.generation.words import with_words, words_in
 from takeroot.models.generator import load_generator
 from takeroot.recipe import Recipe
 from takeroot.stop import Stop, Stopped
@@ -99,8 +101,13 @@ def test_every_row_is_used_or_left_out_with_its_reason(
     assert [line.split(",")[0] for line in rejects] == ["line", "41", "42"]
 
 
-@pytest.mark.parametrize("method", ["adalora", "ia3", "full"])
-@pytest.mark.parametrize("family", ["llama", "t5", "bart"])
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [
+        *product(["llama", "t5", "bart"], ["adalora", "ia3", "full"]),
+        *product(FAMILIES, ["adapter", "prompt"]),
+    ][:-1],  # Marian takes no prompt
+)
 def test_every_method_ends_in_weights_that_are_served(
     family: str, method: str, recipe_for: Build, tmp_path: Path
 ) -> None:
@@ -112,17 +119,22 @@ def test_every_method_ends_in_weights_that_are_served(
     assert done.summary["method"] == method
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [("llama", "lora"), ("llama", "full"), ("gated-t5", "adapter"), ("qwen2", "prompt")],
+)
 def test_the_bundles_weights_give_the_network_again(
-    method: str, recipe_for: Build, tmp_path: Path
+    family: str, method: str, recipe_for: Build, tmp_path: Path
 ) -> None:
-    made = recipe_for("llama", {"method": method, "epochs": 1})
+    made = recipe_for(family, {"method": method, "epochs": 1})
     done = fit_recipe(made, tmp_path / "run")
-    bundle, base = open_bundle(done.bundle), load_generator(made.model, causal=True)
+    bundle, base = open_bundle(done.bundle), load_generator(made.model, causal=family in CAUSAL)
 
     network = load_network(bundle, base)
 
-    served = convert(network, base, bundle.spec.precision)
+    assert bundle.spec.generation is not None
+    asked = with_words(base, words_in(bundle.spec.generation))
+    served = convert(network, asked, bundle.spec.precision)
     assert served["model.bin"] == bundle.read("model.bin")
 
 
@@ -185,7 +197,7 @@ REFUSED = {
     "fit.class_weights: task generate does not take it": {"fit": {"class_weights": "balanced"}},
     "data.second: task generate does not take it": {"data": {"second": "x"}},
     "abstain.method: task generate does not take it": {"abstain": {"method": "knn"}},
-    "'prefix' does not do task generate; methods that do: auto, lora": {
+    "'prefix' does not do .*: auto, lora, adalora, ia3, adapter, prompt, full .* no place there": {
         "fit": {"method": "prefix"}
     },
     "'scratch' is for task seq2seq": {"model": "scratch"},

@@ -7,21 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from folders import FAMILIES, model_folder
+from folders import CAUSAL, FAMILIES, model_folder
 
 from takeroot.errors import ModelError
 from takeroot.models import locate
-from takeroot.models.adapters import ADAPTERS
-from takeroot.models.adapters.attach import attach, chosen
 from takeroot.models.generator import load_generator
-from takeroot.models.layers import named_stacks
 
 IDS = torch.tensor([[4, 5, 6, 7]])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_folder_gives_the_network_that_was_saved(family: str, tmp_path: Path) -> None:
-    causal = family == "llama"
+    causal = family in CAUSAL
     made = load_generator(str(model_folder(tmp_path / "model", family)), causal=causal)
 
     more = {} if causal else {"decoder_input_ids": IDS}
@@ -29,7 +26,7 @@ def test_a_folder_gives_the_network_that_was_saved(family: str, tmp_path: Path) 
         found, wanted = (
             each(input_ids=IDS, **more).logits for each in (made.network, FAMILIES[family][0]())
         )
-    assert torch.allclose(found, wanted, atol=1e-5)
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)  # another attention sums them
 
 
 REFUSED = {
@@ -70,41 +67,6 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match="pickled weights can run code"):
         load_generator(str(folder), causal=True)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("method", ["lora", "adalora", "ia3"])
-def test_adapters_reach_every_stack_and_merge_into_the_weights(
-    method: str, family: str, tmp_path: Path
-) -> None:
-    network = load_generator(
-        str(model_folder(tmp_path / "model", family)), causal=family == "llama"
-    ).network
-    stems = [name for name, _ in named_stacks(network)]
-    attached = attach(chosen(method, {}), network)  # type: ignore[arg-type]
-    trained = [name for name, each in network.named_parameters() if each.requires_grad]
-    with torch.no_grad():
-        for each in network.parameters():
-            if each.requires_grad:
-                each.add_(0.1 * torch.ones_like(each))
-    more = {} if family == "llama" else {"decoder_input_ids": IDS}
-
-    with torch.inference_mode():
-        before = network(input_ids=IDS, **more).logits
-        attached.merge()
-        after = network(input_ids=IDS, **more).logits
-
-    assert all(any(stem in name for name in trained) for stem in stems)
-    assert torch.allclose(before, after, atol=1e-3, rtol=1e-3)
-
-
-@pytest.mark.parametrize("method", sorted(set(ADAPTERS) - {"lora", "adalora", "ia3"}))
-def test_adapters_that_stay_in_the_graph_do_not_fit(method: str, tmp_path: Path) -> None:
-    network = load_generator(str(model_folder(tmp_path / "model")), causal=True).network
-
-    adapter = chosen(method, {})
-    assert adapter is not None
-    assert not adapter.fits(network)
 
 
 @pytest.mark.slow

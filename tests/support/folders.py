@@ -11,9 +11,13 @@ from safetensors.torch import save_file
 
 FAMILIES = {
     "llama": (writers.llama, writers.byte_tokenizer),
+    "qwen2": (writers.qwen2, writers.byte_tokenizer),
     "t5": (writers.t5, writers.piece_tokenizer),
+    "gated-t5": (writers.gated_t5, writers.piece_tokenizer),
     "bart": (writers.bart, writers.piece_tokenizer),
+    "marian": (writers.marian, writers.padded_last_tokenizer),
 }
+CAUSAL = ("llama", "qwen2")
 TEMPLATE = (  # as Qwen's and SmolLM's are
     "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}"
     "{{ '<|im_start|>system\nYou help.<|im_end|>\n' }}{% endif %}"
@@ -32,9 +36,11 @@ def model_folder(
     config = {**network.config.to_dict(), **changes}
     (place / "config.json").write_text(json.dumps(config, default=str), encoding="utf-8")
     named = {name: each.detach().contiguous() for name, each in network.named_parameters()}
+    if family == "marian":
+        named["final_logits_bias"] = network.final_logits_bias
     save_file(named, place / "model.safetensors")
     tokenizer().save(str(place / "tokenizer.json"))
-    if family == "llama" and template is not None:
+    if family in CAUSAL and template is not None:
         settings = json.dumps({"chat_template": template})
         (place / "tokenizer_config.json").write_text(settings, encoding="utf-8")
     return place

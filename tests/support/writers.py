@@ -48,6 +48,17 @@ def piece_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def padded_last_tokenizer() -> Tokenizer:
+    """``piece_tokenizer`` with padding as its last token, as Marian's have it."""
+    made = piece_tokenizer()
+    pieces = [(made.id_to_token(number), -5.0) for number in range(1, made.get_vocab_size())]
+    tokenizer = Tokenizer(models.Unigram([*pieces, ("<pad>", 0.0)], unk_id=1))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens(["</s>", "<unk>", "<pad>"])
+    return tokenizer
+
+
 def llama(seed: int = 0) -> Any:
     """A random Llama of two layers over ``byte_tokenizer``'s tokens."""
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -68,7 +79,36 @@ def llama(seed: int = 0) -> Any:
     return network
 
 
-def t5(seed: int = 0) -> Any:
+def qwen2(seed: int = 0) -> Any:
+    """A random Qwen2 of two layers, tied, with more rows than ``byte_tokenizer`` has tokens."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config(
+        vocab_size=byte_tokenizer().get_vocab_size() + 5,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        bos_token_id=None,
+        eos_token_id=2,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    return _wild(Qwen2ForCausalLM, config, seed)
+
+
+def gated_t5(seed: int = 0) -> Any:
+    """A random T5 as ``t5``, gated and with an output layer of its own."""
+    import torch
+
+    network = t5(seed, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+    network.config.tie_word_embeddings = False  # as such folders say; transformers forgets it
+    network.lm_head.weight = torch.nn.Parameter(0.3 * torch.randn_like(network.lm_head.weight))
+    return network
+
+
+def t5(seed: int = 0, **changes: Any) -> Any:
     """A random T5 of two layers over ``piece_tokenizer``'s tokens."""
     from transformers import T5Config, T5ForConditionalGeneration
 
@@ -82,6 +122,7 @@ def t5(seed: int = 0) -> Any:
         pad_token_id=0,
         eos_token_id=1,
         decoder_start_token_id=0,
+        **changes,
     )
     return _wild(T5ForConditionalGeneration, config, seed)
 
@@ -107,6 +148,34 @@ def bart(seed: int = 0) -> Any:
         normalize_before=False,  # read by the converter
     )
     return _wild(BartForConditionalGeneration, config, seed)
+
+
+def marian(seed: int = 0) -> Any:
+    """A random Marian of two layers and 64 positions; padding is never written."""
+    from transformers import MarianConfig, MarianMTModel
+
+    size = padded_last_tokenizer().get_vocab_size()
+    config = MarianConfig(
+        vocab_size=size,
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        max_position_embeddings=64,
+        pad_token_id=size - 1,
+        bos_token_id=0,
+        eos_token_id=0,
+        decoder_start_token_id=size - 1,
+        activation_function="swish",
+        scale_embedding=True,
+    )
+    network = _wild(MarianMTModel, config, seed)
+    network.model.shared.weight.data[-1] = 0  # an answer starts after nothing
+    network.final_logits_bias[0, -1] = -1e9
+    return network
 
 
 def _wild(kind: Any, config: Any, seed: int) -> Any:

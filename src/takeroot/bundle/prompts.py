@@ -84,9 +84,9 @@ class Prompts:
             return [*self.before, *ids, *self.after]
         whole = self._encode("".join(each.text for each in made))
         if self._count(whole) == self._count(self._encode("".join(_ours(made)))):
-            return whole
+            return [*self.before, *whole]
         parts = [self._encode(each.text) if each.ours else self._read(each.text) for each in made]
-        return [number for part in parts for number in part]
+        return [*self.before, *(number for part in parts for number in part)]
 
     def _read(self, text: str) -> list[int]:
         """The token ids of somebody's text."""
@@ -107,7 +107,9 @@ class Prompts:
         """The pieces with the longest text of others cut by ``excess`` tokens or more."""
         texts = [number for number, each in enumerate(made) if not each.ours and each.text]
         if not texts:
-            raise DataError(f"the frames alone are longer than max_tokens, {self._most}")
+            raise DataError(
+                f"what stands around a text alone is longer than max_tokens, {self._most}"
+            )
         longest = max(texts, key=lambda number: len(made[number].text))
         text = made[longest].text
         offsets = self._plain.encode(text, add_special_tokens=False).offsets

@@ -85,7 +85,7 @@ class Generation(_Closed):
     )
     beams: int = Field(1, ge=1, le=16, description="Answers followed at once; 1 is greedy.")
     before: tuple[str, ...] = Field(
-        (), max_length=16, description="Tokens put before a bare input."
+        (), max_length=2048, description="Tokens put before an input, and before the frames."
     )
     after: tuple[str, ...] = Field((), max_length=16, description="Tokens put after a bare input.")
 
@@ -158,8 +158,8 @@ class Spec(_Closed):
         if self.labels or self.thresholds or self.abstention or self.word_shapes:
             raise ValueError(f"{self.task} has no labels, thresholds, abstention or word_shapes")
         how = self.generation
-        if how.frames is not None and (self.task == "seq2seq" or how.before or how.after):
-            raise ValueError("generation.frames: only for generate, without before and after")
+        if how.frames is not None and (self.task == "seq2seq" or how.after):
+            raise ValueError("generation.frames: only for generate, without after")
         least = how.max_new_tokens + (self.max_tokens if self.task == "generate" else 0)
         if how.context is not None and how.context < least:
             raise ValueError(

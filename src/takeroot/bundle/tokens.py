@@ -133,7 +133,7 @@ def windows(tokenizer: Tokenizer, texts: Sequence[str], *, max_tokens: int) -> l
         tokenizer.no_truncation()
     found: list[Window] = []
     for row, encoding in enumerate(_batch(tokenizer, texts, offsets=True)):
-        places, words = _words(encoding, texts[row])
+        places, words = words_of(encoding, texts[row])
         types = _types(encoding, places, words, texts[row])
         if len(encoding.ids) <= max_tokens:
             found.append(Window(row, encoding.ids or [0], types or [0], places, words))
@@ -173,7 +173,7 @@ def _batch(tokenizer: Tokenizer, texts: Sequence[Input], *, offsets: bool) -> li
         return run(clean)
 
 
-def _words(encoding: Encoding, text: str) -> tuple[np.ndarray, np.ndarray]:
+def words_of(encoding: Encoding, text: str) -> tuple[np.ndarray, np.ndarray]:
     """Position of each word's first token (W,), and character offsets of the words (W, 2).
 
     A word is what the tokenizer's pre-tokenizer made one; a Chinese, Japanese or other character

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from takeroot.bundle import Spec
 from takeroot.bundle.naming import bundle_name
 from takeroot.bundle.spec import InputSpec
@@ -20,6 +18,7 @@ from takeroot.generation.material import Files, Material
 from takeroot.generation.parity import Exported
 from takeroot.generation.training import Trained
 from takeroot.generation.weights import weight_files
+from takeroot.generation.words import asked_without, words_in
 from takeroot.machine import environment, peak_rss_mb
 from takeroot.models.generator import PretrainedGenerator
 from takeroot.recipe import SCRATCH, Recipe
@@ -41,9 +40,8 @@ class Work:
         files: The rows.
         found: As tokens.
         pretrained: With the trained network.
-        untouched: The network's weights before training, where test rows are to be answered with
-            them as well.
-        base: Fingerprint of these weights.
+        untouched: What it was before training, where test rows are to be answered with it as well.
+        base: Fingerprint of the weights before training.
         clock: The time limit.
         progress: Where to report to.
     """
@@ -52,7 +50,7 @@ class Work:
     files: Files
     found: Material
     pretrained: PretrainedGenerator
-    untouched: dict[str, Tensor] | None
+    untouched: PretrainedGenerator | None
     base: str
     clock: Clock
     progress: Progress
@@ -66,7 +64,7 @@ def assemble(work: Work, done: Trained, made: Exported, out: Path) -> dict[str, 
     files = dict(made.files)
     if work.recipe.output.weights:
         files |= weight_files(work.pretrained.network, done, work.recipe.model, work.base)
-    _test(work, spec, made, evidence)  # the last thing: the network's weights are others after it
+    _test(work, spec, made, evidence)
     evidence["fit"]["seconds"] = round(work.clock.spent(), 1)
     if work.found.rejects:  # before the bundle, with which a run is complete
         cells = ((each.line, each.reason, each.excerpt) for each in work.found.rejects)
@@ -116,6 +114,14 @@ def _spec(work: Work, made: Exported) -> Spec:
     )
 
 
+def _spec_before(spec: Spec) -> Spec:
+    """How the model was asked before training: without learned words, the texts as long."""
+    assert spec.generation is not None  # what writes has it
+    fewer = spec.max_tokens - words_in(spec.generation)
+    how = asked_without(spec.generation)
+    return spec.model_copy(update={"generation": how, "max_tokens": fewer})
+
+
 def _test(work: Work, spec: Spec, made: Exported, evidence: dict[str, Any]) -> None:
     """Put into the evidence how the test rows are answered: the only look at them."""
     metrics: dict[str, Any] = evidence["metrics"]
@@ -126,9 +132,8 @@ def _test(work: Work, spec: Spec, made: Exported, evidence: dict[str, Any]) -> N
     metrics["test"] = after.figures
     before = None
     if work.untouched is not None:
-        work.pretrained.network.load_state_dict(work.untouched)
-        files = convert(work.pretrained.network, work.pretrained, made.precision)
-        before = answer(spec, files, rows, work.progress, "test, before training")
+        files = convert(work.untouched.network, work.untouched, made.precision)
+        before = answer(_spec_before(spec), files, rows, work.progress, "test, before training")
         metrics |= {"before": before.figures, "gain": gain(before, after)}
     evidence["answers"] = _shown(after, before)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from takeroot.generation.material import Files, Material, Split
 from takeroot.generation.parity import export
 from takeroot.generation.scratch import from_scratch
 from takeroot.generation.setting import how_asked
-from takeroot.generation.training import method_of, train_writer
+from takeroot.generation.training import METHODS, method_of, train_writer, words_of
+from takeroot.generation.words import asked_with, with_words
 from takeroot.models import PACKAGED
 from takeroot.models.adapters.attach import chosen, fingerprint
 from takeroot.models.generator import PretrainedGenerator, load_generator
@@ -28,8 +30,10 @@ from takeroot.recipe import SCRATCH, Recipe, keys
 from takeroot.stop import Stop
 from takeroot.train import Progress, Silent
 from takeroot.train.clock import Clock
+from takeroot.train.group import current
 from takeroot.train.memory import explained
 from takeroot.train.run_folder import Run, gone_on_with, keeping, named
+from takeroot.train.shard import ONE_PROCESS
 from takeroot.train.sinks import flat, watched
 
 TAKEN = (  # settings that mean something here; others must be left as they are
@@ -39,8 +43,10 @@ TAKEN = (  # settings that mean something here; others must be left as they are
     *(f"fit.{name}" for name in ("epochs", "learning_rate", "batch_size", "accumulate", "clip")),
     *(f"fit.{name}" for name in ("label_smoothing", "weight_decay", "warmup_share", "schedule")),
     *(f"fit.{name}" for name in ("dropout", "patience", "recompute", "checkpoint_s", "watch")),
+    "fit.shard",
     *("fit.precision", "data.max_chars", "task", "model", "serve.mask"),
 )
+SHARDING = tuple(name for name in METHODS if name != "adalora")  # whose layers stand alone
 TAKEN_PARTS = ("fit.adapter.", "generate.", "scratch.", "compress.", "output.")
 
 
@@ -86,12 +92,14 @@ def fit_recipe(  # noqa: PLR0913  what is optional is named
     with explained("try a smaller fit.batch_size or fit.max_tokens"), watching as show:
         files = materials.gather(recipe, table, test, show)
         parts = materials.divide(recipe, files.train.rows)
-        pretrained = _model(recipe, parts, show, allow_download)
-        how = how_asked(recipe, pretrained, chats=files.train.columns.chat)
+        base = _model(recipe, parts, show, allow_download)
+        words = words_of(recipe, base)
+        pretrained = with_words(base, words)
+        how = asked_with(how_asked(recipe, base, chats=files.train.columns.chat), words)
         found = materials.encode(recipe, pretrained, how, files, parts)
         _tell(found, files, show)
-        base = fingerprint(pretrained.network)
-        source = _source(files, pretrained, base)
+        sha256 = fingerprint(base.network)
+        source = _source(files, base, sha256)
         with keeping(
             out,
             recipe,
@@ -103,13 +111,13 @@ def fit_recipe(  # noqa: PLR0913  what is optional is named
             resume=resume,
             stop=stop,
         ) as kept:
-            untouched = _copy(recipe, files, pretrained)
+            untouched = _copy(recipe, files, base)
             done = train_writer(recipe, pretrained, found, kept, show)
             show.note("exporting, and holding the export against the network")
             made = export(
                 pretrained, found, recipe.compress.precision, recipe.compress.max_drop, show
             )
-            work = Work(recipe, files, found, pretrained, untouched, base, kept.clock, show)
+            work = Work(recipe, files, found, pretrained, untouched, sha256, kept.clock, show)
             return Run(out, out / "bundle", assemble(work, done, made, out))
 
 
@@ -151,11 +159,25 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"model: {SCRATCH!r} is for task seq2seq; name a model for {recipe.task}")
     if recipe.fit.freeze and recipe.task == "seq2seq":
         raise RecipeError("fit.freeze: task seq2seq does not take it: it has two stacks of layers")
+    _check_shard(recipe, method)
     usual = Recipe()
     for key in keys():
         taken = key in TAKEN or key.startswith(TAKEN_PARTS)
         if not taken and _value(recipe, key) != _value(usual, key):
             raise RecipeError(f"{key}: task {recipe.task} does not take it; leave it out")
+
+
+def _check_shard(recipe: Recipe, method: str) -> None:
+    """Refuse to divide layers where that cannot be."""
+    if recipe.fit.shard and recipe.task == "seq2seq":
+        raise RecipeError("fit.shard: task seq2seq does not take it: it has two stacks of layers")
+    if recipe.fit.shard and method not in SHARDING:
+        raise RecipeError(
+            f"fit.shard: fit.method: {method} does not take it; methods that do: "
+            + ", ".join(["auto", *SHARDING])
+        )
+    if recipe.fit.shard and current().size == 1:
+        raise RecipeError(ONE_PROCESS)
 
 
 def _value(recipe: Recipe, key: str) -> Any:
@@ -199,19 +221,19 @@ def _tell(found: Material, files: Files, show: Progress) -> None:
         show.note(f"{more} rows have longer answers and are left out; see rejects.csv")
 
 
-def _copy(recipe: Recipe, files: Files, pretrained: PretrainedGenerator) -> dict[str, Any] | None:
-    """The weights before training, where test rows are to be answered with them."""
+def _copy(recipe: Recipe, files: Files, base: PretrainedGenerator) -> PretrainedGenerator | None:
+    """The model before training, where test rows are to be answered with it."""
     if files.test is None or recipe.model == SCRATCH:
         return None
-    return copy.deepcopy(pretrained.network.state_dict())
+    return replace(base, network=copy.deepcopy(base.network))
 
 
-def _source(files: Files, pretrained: PretrainedGenerator, base: str) -> dict[str, Any]:
+def _source(files: Files, base: PretrainedGenerator, sha256: str) -> dict[str, Any]:
     """What a run is made from."""
-    tokens = hashlib.sha256(pretrained.tokenizer_json).hexdigest()
+    tokens = hashlib.sha256(base.tokenizer_json).hexdigest()
     test = files.test
     return {
         "rows": named(files.train.name, files.train.sha256),
         "test rows": None if test is None else named(test.name, test.sha256),
-        "model": f"sha256 {base}, tokenizer {tokens}",
+        "model": f"sha256 {sha256}, tokenizer {tokens}",
     }

@@ -10,17 +10,19 @@ import torch
 
 from takeroot.errors import RecipeError
 from takeroot.generation.material import Material
-from takeroot.generation.objective import Answers, Judged, Writer
+from takeroot.generation.objective import Answers, Judged, Row, Writer
+from takeroot.generation.words import words_in
 from takeroot.models.adapters import Adapter, Attached
-from takeroot.models.adapters.attach import Saved, attach, chosen, trained
+from takeroot.models.adapters.attach import Saved, attach, check_fits, chosen, trained
 from takeroot.models.adapters.places import freeze
+from takeroot.models.adapters.prompt import Prompt
 from takeroot.models.generator import PretrainedGenerator
 from takeroot.recipe import SCRATCH, Recipe
 from takeroot.train import History, Progress, TrainConfig, train
 from takeroot.train import precision as precisions
 from takeroot.train.run_folder import Kept
 
-METHODS = ("lora", "adalora", "ia3", "full")  # what ends in plain weights, as CTranslate2 needs
+METHODS = ("lora", "adalora", "ia3", "adapter", "prompt", "full")  # what ends in plain weights
 RATE, SCRATCH_RATE = 5e-5, 1e-3  # of all weights; an adapter's is ``Adapter.rate`` times as high
 EPOCHS, SCRATCH_EPOCHS = 3, 10
 BATCH, SCRATCH_BATCH = 16, 64
@@ -62,14 +64,27 @@ def method_of(recipe: Recipe) -> str:
     if method == "auto":
         method = "full" if scratch else "lora"
     if method not in METHODS:
+        why = "keys and values in each layer have no place there" if method == "prefix" else ""
         raise RecipeError(
             f"fit.method: {method!r} does not do task {recipe.task}; methods that do: "
             f"{', '.join(['auto', *METHODS])} (what they learn becomes plain weights, which is all "
-            "that a served model that writes can hold)"
+            f"that a served model that writes can hold{why and '; '}{why})"
         )
     if scratch and method != "full":
         raise RecipeError(f"fit.method: {method!r} needs a pretrained model; from scratch: full")
     return method
+
+
+def words_of(recipe: Recipe, base: PretrainedGenerator) -> int:
+    """How many learned words stand before every input.
+
+    Raises:
+        RecipeError: If the method does not fit the model.
+    """
+    adapter = _adapter(recipe)
+    if adapter is not None:
+        check_fits(adapter, base.network, others=("full",))
+    return adapter.tokens if isinstance(adapter, Prompt) else 0
 
 
 def train_writer(
@@ -84,8 +99,7 @@ def train_writer(
         kept: Where states are kept, and the clock.
         show: Where to report to.
     """
-    method = method_of(recipe)
-    adapter = chosen(method, recipe.fit.adapter.model_dump(exclude_none=True))
+    method, adapter = method_of(recipe), _adapter(recipe)
     model = Writer(pretrained.network)
     dtype = _dtype(recipe, kept)
     config = _config(recipe, adapter, dtype, kept)
@@ -96,7 +110,8 @@ def train_writer(
     objective = Answers(
         pretrained.config.start, recipe.fit.label_smoothing or 0.0, attached.penalty
     )
-    before = objective.judge(model, found.valid, dtype, _told(show, "held out, before", found))
+    bare = [Row(row.prompt[words_in(found.how) :], row.answer) for row in found.valid]
+    before = objective.judge(model, bare, dtype, _told(show, "held out, before", found))
     history = train(
         model,
         objective,
@@ -119,6 +134,11 @@ def train_writer(
     model.eval()
     after = objective.judge(model, found.valid, dtype, _told(show, "held out, after", found))
     return Trained(name, history, before, after, saved, (own, every), precisions.name_of(dtype))
+
+
+def _adapter(recipe: Recipe) -> Adapter | None:
+    """The adapter of the recipe's method; None where it has none."""
+    return chosen(method_of(recipe), recipe.fit.adapter.model_dump(exclude_none=True))
 
 
 def _set_trained(recipe: Recipe, model: Writer, adapter: Adapter | None) -> Attached:

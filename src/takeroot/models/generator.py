@@ -25,6 +25,7 @@ from takeroot.models.load import find_folder, load_tokenizer, read_weights
 from takeroot.models.packaged import PACKAGED, known
 
 MOST_TEMPLATE = 100_000  # characters of a chat template
+HEAD = "lm_head.weight"
 
 
 @dataclass(frozen=True)
@@ -179,11 +180,13 @@ def _check(config: GeneratorConfig, tokenizer: Tokenizer, where: Path) -> None:
 def put_weights(network: nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
     """Copy the tensors the network has, in place.
 
-    What is tied (the output layer to the embeddings) stands once in a file.
+    What is tied (the output layer to the embeddings) stands once in a file, or twice the same. An
+    output layer that is another is one of its own, whatever config.json says, as in transformers.
 
     Raises:
         ModelError: If one is missing or of another shape.
     """
+    _untie(network, weights)
     wanted = network.state_dict()
     by_place: dict[int, list[str]] = {}
     for name, tensor in wanted.items():
@@ -200,3 +203,13 @@ def put_weights(network: nn.Module, weights: dict[str, Tensor], folder: Path) ->
             raise ModelError(f"{folder}: {found} has shape {shape}, config.json says {expected}")
         with torch.no_grad():
             wanted[found].copy_(weights[found])
+
+
+def _untie(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Give the output layer a matrix of its own where a file has another one for it."""
+    named = dict(network.named_parameters(remove_duplicate=False))
+    head = named[HEAD]
+    tied = [name for name, each in named.items() if each is head and name != HEAD]
+    found = next((name for name in tied if name in weights), None)
+    if HEAD in weights and found and not torch.equal(weights[HEAD], weights[found]):
+        network.get_submodule("lm_head").weight = nn.Parameter(head.detach().clone())

@@ -191,6 +191,8 @@ def checked(path: Path, config: dict[str, Any], *, causal: bool) -> GeneratorCon
         values[family.epsilon[0]] = epsilon(path, config, *family.epsilon)
     if family.rotary:
         values["rope_parameters"] = _rotary(path, config)
+    if config.get("scale_decoder_outputs") is False:  # how transformers 5 saves T5 1.1
+        values["tie_word_embeddings"] = False
     _check_heads(path, values)
     for key in ("pad_token_id", "bos_token_id", "decoder_start_token_id"):
         values[key] = _token_id(path, key, config.get(key), values["vocab_size"])

@@ -68,15 +68,31 @@ def attach(adapter: Adapter, encoder: nn.Module, lowest: int = 0) -> Attached:
     Raises:
         RecipeError: If the adapter does not fit the encoder or its settings match nothing in it.
     """
+    check_fits(adapter, encoder)
+    freeze(encoder, lowest)
+    encoder.requires_grad_(False)
+    return adapter.attach(encoder, lowest)
+
+
+def check_fits(
+    adapter: Adapter, encoder: nn.Module, others: tuple[str, ...] = ("probe", "full")
+) -> None:
+    """Refuse an adapter that has no place in an encoder.
+
+    Args:
+        adapter: With its settings.
+        encoder: What it would go into.
+        others: Methods without adapter that would do.
+
+    Raises:
+        RecipeError: If it has none; the methods that have are listed.
+    """
     if not adapter.fits(encoder):
         able = [name for name, kind in ADAPTERS.items() if kind().fits(encoder)]
         raise RecipeError(
             f"fit.method: {name_of(adapter)!r} does not fit {type(encoder).__name__}; methods "
-            f"that do: {', '.join([*able, 'probe', 'full'])}"
+            f"that do: {', '.join([*able, *others])}"
         )
-    freeze(encoder, lowest)
-    encoder.requires_grad_(False)
-    return adapter.attach(encoder, lowest)
 
 
 def trained(model: nn.Module) -> dict[str, Tensor]:

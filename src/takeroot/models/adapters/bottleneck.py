@@ -5,7 +5,8 @@ feed-forward block pass through h + U gelu(D h) before they join the residual st
 values, U widens again and is zero at first. Cost: 2 (2 H m + H + m) parameters a layer. The
 nonlinearity cannot be merged into a weight matrix, so the two thin products stay in the served
 graph (4 H m multiplications a token and layer beside 12 H^2). Where we differ: layer norms stay
-frozen, so that the base can be shared.
+frozen, so that the base can be shared. A network that writes must end in plain matrices: its
+adapters are channels of its feed-forward blocks (``parallel.py``).
 
 Shapes: … any leading ones, H hidden size, m bottleneck.
 """
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from takeroot.models.adapters import parallel
 from takeroot.models.adapters.adapter import Attached
 from takeroot.models.layers import layers_of
 
@@ -27,7 +29,7 @@ BLOCKS = ("attention.output", "output")  # each with a last linear module ``dens
 
 @dataclass(frozen=True)
 class Bottleneck:
-    """Bottleneck adapters.
+    """Bottleneck adapters; beside the feed-forward blocks of a network that writes.
 
     Args:
         size: m.
@@ -38,16 +40,23 @@ class Bottleneck:
     size: int = 32
 
     def fits(self, encoder: nn.Module) -> bool:
-        """Whether each layer has the two blocks of a BERT-like one."""
-        names = {name for name, _ in layers_of(encoder)[0].named_modules()}
-        return all(f"{block}.dense" in names for block in BLOCKS)
+        """Whether each layer has the two blocks of a BERT-like one, or one that can be widened."""
+        return _has_blocks(encoder) or parallel.fits(encoder)
 
     def attach(self, encoder: nn.Module, lowest: int) -> Attached:
-        """Put one behind each block."""
+        """Put one behind each block, or beside it where it must be merged."""
+        if not _has_blocks(encoder):
+            return parallel.attach(encoder, lowest, self.size)
         for layer in layers_of(encoder)[lowest:]:
             for block in (layer.get_submodule(name) for name in BLOCKS):
                 block.dense = Adapted(block.dense, self.size)  # type: ignore[arg-type]
         return Attached()
+
+
+def _has_blocks(encoder: nn.Module) -> bool:
+    """Whether the layers are BERT's."""
+    names = {name for name, _ in layers_of(encoder)[0].named_modules()}
+    return all(f"{block}.dense" in names for block in BLOCKS)
 
 
 class Adapted(nn.Module):

@@ -6,7 +6,8 @@ attend to them, and they attend to each other only, as they would in a causal mo
 become in each layer is the same for every text, and after training they are run through the layers
 once and stay in the graph as keys and values (``prefix``), which costs no tokens, moves no
 positions and depends on nothing else in a pack. Texts attend through a gate a head that begins at
-zero, as there, so that training begins at the pretrained network.
+zero, as there, so that training begins at the pretrained network. A network that writes reads them
+as tokens (``words.py``).
 
 Shapes: P vectors, H hidden size.
 """
@@ -19,6 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from takeroot.models.adapters import words as learned
 from takeroot.models.adapters.adapter import Attached
 from takeroot.models.adapters.prefix import Pairs, has_attention, merge, own, pairs, words
 from takeroot.models.attention import PREFIXED, attend_with_prefix
@@ -40,11 +42,13 @@ class Prompt:
     tokens: int = 16
 
     def fits(self, encoder: nn.Module) -> bool:
-        """Whether the layers attend as BERT's do."""
-        return has_attention(encoder)
+        """Whether the layers attend as BERT's do, or the vocabulary may grow."""
+        return has_attention(encoder) or learned.fits(encoder)
 
     def attach(self, encoder: nn.Module, lowest: int) -> Attached:
         """Put the words into the encoder, and gates into its layers."""
+        if learned.fits(encoder):
+            return learned.attach(encoder, self.tokens)
         attend_with_prefix(encoder)
         with torch.no_grad():
             start = words(encoder, self.tokens)
