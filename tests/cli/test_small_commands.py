@@ -84,6 +84,27 @@ def test_doctor_ends_with_1_where_a_package_is_missing(
     assert (ran.code, ran.json["problems"]) == (1, ["nosuchpackage is not installed"])
 
 
+def test_doctor_names_every_extra_and_how_to_get_what_it_lacks(
+    takeroot: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        "numpy>=1",
+        'nosuch>=1; extra == "serve"',
+        'numpy>=1; extra == "otel"',
+        'x; extra == "dev"',
+    ]
+    monkeypatch.setattr("takeroot.machine.metadata.requires", lambda _: lines)
+
+    ran = takeroot("doctor", "--json")
+
+    assert ran.code == 0  # an extra may be absent
+    assert ran.json["extras"] == {
+        "serve": {"installed": False, "missing": ["nosuch is not installed"]},
+        "otel": {"installed": True, "missing": []},
+    }
+    assert "pip install 'takeroot[serve]'" in " ".join(takeroot("doctor").out.split())
+
+
 def test_verify_accepts_a_whole_bundle(takeroot: Run, shop_bundle: Path) -> None:
     assert takeroot("verify", shop_bundle, "--json").json["ok"] is True
 

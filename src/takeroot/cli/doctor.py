@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from takeroot.machine import Requirement
 
-EXTRAS = ("train", "parquet")
+NOT_FOR_USE = ("", "dev")  # takeroot itself, and what its developers need
 
 
 @answering
@@ -26,6 +26,7 @@ def doctor() -> Result:
     from takeroot.models import PACKAGED, locate
 
     needed = machine.requirements()
+    extras = dict.fromkeys(item.extra for item in needed if item.extra not in NOT_FOR_USE)
     problems = [item.fault for item in needed if not item.extra and item.fault]
     found: dict[str, Any] = {
         "ok": not problems,
@@ -35,7 +36,7 @@ def doctor() -> Result:
         "cores": {"machine": os.cpu_count(), "usable": usable_cores()},
         "memory_mb": machine.memory_mb(),
         "models": {name: locate(name) is not None for name in PACKAGED},
-        "extras": {extra: _extra(extra, needed) for extra in EXTRAS},
+        "extras": {extra: _extra(extra, needed) for extra in extras},
         "versions": machine.versions(),
     }
     return Result(found, lambda: _summary(found), exit_code=0 if found["ok"] else 1)
@@ -45,6 +46,11 @@ def _extra(name: str, needed: list[Requirement]) -> dict[str, Any]:
     """Whether an extra's packages are all there, and what is wrong with those that are not."""
     faults = [item.fault for item in needed if item.extra == name and item.fault]
     return {"installed": not faults, "missing": faults}
+
+
+def _lacking(extra: str, state: dict[str, Any]) -> str:
+    """What an extra lacks, and how to get it."""
+    return f"{'; '.join(state['missing'])}: pip install 'takeroot[{extra}]'"
 
 
 def _summary(found: dict[str, Any]) -> list[RenderableType]:
@@ -62,7 +68,7 @@ def _summary(found: dict[str, Any]) -> list[RenderableType]:
             for name, there in found["models"].items()
         ),
         *(
-            [f"extra {name}", "installed" if state["installed"] else "; ".join(state["missing"])]
+            [f"extra {name}", "installed" if state["installed"] else _lacking(name, state)]
             for name, state in found["extras"].items()
         ),
         ["versions", ", ".join(f"{name} {it}" for name, it in found["versions"].items())],
