@@ -213,3 +213,4 @@ def _untie(network: nn.Module, weights: dict[str, Tensor]) -> None:
     found = next((name for name in tied if name in weights), None)
     if HEAD in weights and found and not torch.equal(weights[HEAD], weights[found]):
         network.get_submodule("lm_head").weight = nn.Parameter(head.detach().clone())
+        network.config.tie_word_embeddings = False  # type: ignore[union-attr]  # T5's says True
