@@ -47,6 +47,18 @@ def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
     assert read.data.unlabelled == str(tmp_path / "more.txt")
 
 
+def test_models_and_bundles_count_from_the_recipe_too(tmp_path: Path) -> None:
+    (tmp_path / "models/zh").mkdir(parents=True)
+    text = "fit: {augment: [substitute], augment_model: models/zh, nli: {bundle: runs/nli}}"
+
+    read = recipe.load(write(tmp_path, text))
+
+    assert read.fit.augment_model == str(tmp_path / "models/zh")
+    assert read.fit.nli.bundle == str(tmp_path / "runs/nli")
+    hub = "fit: {augment: [substitute], augment_model: google-bert/bert}"
+    assert recipe.load(write(tmp_path, hub)).fit.augment_model == "google-bert/bert"
+
+
 def test_exponents_without_a_point_are_numbers(tmp_path: Path) -> None:
     assert recipe.load(write(tmp_path, "fit: {learning_rate: 1e-4}")).fit.learning_rate == 0.0001
 

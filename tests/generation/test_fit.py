@@ -83,6 +83,20 @@ def test_test_rows_are_answered_before_and_after_training(run: Any) -> None:
     assert low <= gain["rouge_l"]["change"] <= high
 
 
+@pytest.mark.parametrize("method", ["adapter", "prompt"])
+def test_what_is_compared_with_is_the_model_as_it_came(
+    method: str, run: Any, recipe_for: Build, rows: Path, tmp_path: Path
+) -> None:
+    test = {"path": str(rows), "test": str(rows)}
+    made = recipe_for("llama", {"method": method, "epochs": 1}, data=test)
+
+    done = fit_recipe(made, tmp_path / "run")
+
+    found, wanted = (evidence(each.bundle, "metrics") for each in (done, run))
+    assert found["before"]["loss"] == pytest.approx(wanted["before"]["loss"], rel=1e-3)
+    assert found["valid"]["before"]["loss"] == wanted["valid"]["before"]["loss"]
+
+
 def test_every_row_is_used_or_left_out_with_its_reason(
     recipe_for: Build, rows: Path, tmp_path: Path
 ) -> None:

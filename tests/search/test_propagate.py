@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from takeroot.search.propagate import NEIGHBOURS, affinities, propagate
+from takeroot.search.propagate import NEIGHBOURS, affinities, joined, propagate
 
 
 @pytest.fixture
@@ -44,3 +44,16 @@ def test_without_links_the_belief_stays() -> None:
 
     squared = believed**2
     np.testing.assert_allclose(found, squared / squared.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_in_a_joined_graph_each_one_weighs_the_same() -> None:
+    from scipy.sparse import csr_matrix
+
+    light = csr_matrix([[0, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=float)
+    heavy = csr_matrix([[0, 0, 9], [0, 0, 0], [9, 0, 0]], dtype=float)
+
+    found = joined([light, heavy]).toarray()
+
+    # every degree is the one link's weight: 1 / sqrt(1 * 1) and 9 / sqrt(9 * 9)
+    np.testing.assert_allclose(found, [[0, 1, 1], [1, 0, 0], [1, 0, 0]])
+    assert joined([heavy]) is heavy

@@ -41,8 +41,10 @@ def more_file(tmp_path: Path, shop_examples: Build) -> Path:
 
 
 def guessed(work: Work, probe: Any, pool: Any) -> np.ndarray:
-    """What the head solved on the first part's training rows guesses."""
-    return self_training.guesses(work, probe, pool, work.parts[0].train, None, FP32)
+    """What is guessed where every label is as likely as another at first."""
+    even = np.full((len(pool.texts), len(work.task.labels)), 1 / len(work.task.labels))
+    view = self_training.Seen(probe, pool, even)
+    return self_training.guesses(work, [view], work.parts[0].train, even)
 
 
 def test_of_each_label_the_surest_are_kept() -> None:
@@ -73,9 +75,23 @@ def test_texts_without_labels_change_the_head(work: Work) -> None:
     part = work.parts[0]
 
     alone = probes.solve_head(work, probe, part.train)
-    student = self_training.solved(work, probe, pool, part.train, guessed(work, probe, pool))
+    student = self_training.student_head(work, probe, pool, part.train)
 
     assert not np.allclose(alone.weights, student.weights)
+
+
+def test_a_network_sees_the_same_texts_by_its_own_vectors(work: Work) -> None:
+    probe, _ = probes.prepare(work, FP32)
+    pool = self_training.prepare(work, probe, FP32)
+    frozen = probes.with_head(
+        work.pretrained, work.task, probes.solve_head(work, probe, work.parts[0].train)
+    )
+
+    found = self_training.seen(work, probe, pool, frozen, FP32)
+
+    np.testing.assert_allclose(found.pool.vectors, pool.vectors, atol=1e-5)
+    np.testing.assert_allclose(found.probe.vectors, probe.vectors, atol=1e-5)
+    np.testing.assert_allclose(found.believed.sum(axis=1), 1, atol=1e-5)
 
 
 def test_more_texts_than_the_graph_takes_are_drawn(

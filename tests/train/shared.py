@@ -13,11 +13,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
+from transformers.models.bert.modeling_bert import BertAttention
 
 from takeroot.machine import torchrun_rank
 from takeroot.models.adapters import ADAPTERS
@@ -101,6 +103,19 @@ def gone_on_with(folder: Path, shard: bool) -> float:
     return float((again - whole).abs().max())
 
 
+def layer_passes(recompute: bool) -> int:
+    """How often layers divided among processes compute in a training."""
+    count, forward = [0], BertAttention.forward
+
+    def counted(part: BertAttention, *args: Any, **options: Any) -> Any:
+        count[0] += part.training
+        return forward(part, *args, **options)
+
+    with patch.object(BertAttention, "forward", counted):
+        trained({"task": CLASSES, "config": {"recompute": recompute}}, shard=True)
+    return count[0]
+
+
 def main() -> None:
     """Compare."""
     if torchrun_rank():
@@ -117,7 +132,9 @@ def main() -> None:
         for shard in (False, True):
             name = "gone on with" + ", sharded" * shard
             far[name] = gone_on_with(Path(folder) / str(shard), shard)
-        sys.stdout.write(json.dumps({"size": group.size, "far": far}) + "\n")
+        passes = [layer_passes(recompute) for recompute in (False, True)]
+        said = {"size": group.size, "far": far, "layer_passes": passes}
+        sys.stdout.write(json.dumps(said) + "\n")
 
 
 if __name__ == "__main__":

@@ -106,15 +106,12 @@ def test_another_seed_gives_other_weights(tiny_model: Build):
     assert not torch.equal(first, weights_after(tiny_model, replace(config, seed=1), rows_of(12)))
 
 
-def test_a_batch_computed_in_parts_is_the_same_batch(
-    tiny_model: Build, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_batch_computed_in_parts_is_the_same_batch(tiny_model: Build):
     config, rows = replace(PLAIN, batch_size=16), rows_of(32)
     whole = logits_after(tiny_model, config, rows, TASK)
 
-    monkeypatch.setattr("takeroot.train.gradient.MOST_TOKENS", 20)
+    parts = logits_after(tiny_model, replace(config, part_tokens=20), rows, TASK)
 
-    parts = logits_after(tiny_model, config, rows, TASK)
     np.testing.assert_allclose(parts, whole, atol=2e-4)
 
 

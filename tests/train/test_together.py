@@ -33,15 +33,21 @@ FAR = 5e-6  # of weights after six steps of 1e-3: parts of a sum are added in an
 
 
 @pytest.fixture(scope="module")
-def apart() -> dict[str, float]:
-    """How far weights are apart that torchrun's two processes found from those that one found."""
+def said() -> dict[str, Any]:
+    """What torchrun's two processes found."""
     torchrun = Path(sys.executable).with_name("torchrun")
     words = [torchrun, "--nproc-per-node", "2", SHARED]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said["size"] == 2
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["size"] == 2
+    return found
+
+
+@pytest.fixture
+def apart(said: dict[str, Any]) -> dict[str, float]:
+    """How far weights are apart that two processes found from those that one found."""
     return dict(said["far"])
 
 
@@ -55,6 +61,12 @@ def test_layers_divided_among_two_reach_the_weights_of_one(
     apart: dict[str, float], case: str
 ) -> None:
     assert apart[f"{case}, sharded"] < FAR
+
+
+def test_divided_layers_compute_again_what_is_not_kept(said: dict[str, Any]) -> None:
+    once, twice = said["layer_passes"]
+
+    assert twice == 2 * once > 0
 
 
 @pytest.mark.parametrize("case", ["gone on with", "gone on with, sharded"])

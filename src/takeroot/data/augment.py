@@ -2,13 +2,13 @@
 
 The first two are of Wei and Zou 2019, arXiv:1901.11196 ("EDA"), the third is what people type.
 Where we differ: one change a copy, as a short text bears no more; and a text without blanks, such
-as Chinese, is changed by its characters. Replacing words by others that fit is left out: it needs
-a list of synonyms, or an encoder that can still predict hidden words, which no packaged one can.
+as Chinese, is changed by its characters. A change that takes a network, such as other words in the
+place of some (``search/substitute``), is given by whoever has one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,7 @@ FEWEST = 3  # parts of a text below which it is left as it is
 
 Random = np.random.Generator
 Change = Callable[[list[str], Random], list[str]]
+ChangeOfAll = Callable[[list[str], Random], list[str]]
 
 
 def swap(parts: list[str], random: Random) -> list[str]:
@@ -67,7 +68,10 @@ def changed(text: str, change: str, random: Random) -> str:
 
 
 def augmented(
-    examples: Sequence[Example], changes: Sequence[str], seed: int
+    examples: Sequence[Example],
+    changes: Sequence[str],
+    seed: int,
+    more: Mapping[str, ChangeOfAll] | None = None,
 ) -> list[tuple[int, Example]]:
     """A changed copy of each example by each change, with the example's number.
 
@@ -76,18 +80,28 @@ def augmented(
 
     Args:
         examples: Any rows but tagged ones, whose spans would move.
-        changes: Keys of ``CHANGES``.
+        changes: Keys of ``CHANGES``, or of ``more``.
         seed: Of the places.
+        more: Changes of all texts at once, by name.
     """
+    of_all = {name: _one_by_one(name) for name in CHANGES} | dict(more or {})
     random = np.random.default_rng(seed)
     seen = {(normal_form(e.text), normal_form(e.second or "")) for e in examples}
     found = []
     for change in changes:
+        texts = [part for each in examples for part in (each.text, each.second) if part is not None]
+        copied = iter(of_all[change](texts, random))
         for number, example in enumerate(examples):
-            second = example.second and changed(example.second, change, random)
-            copy = replace(example, text=changed(example.text, change, random), second=second)
+            text = next(copied)
+            second = None if example.second is None else next(copied)
+            copy = replace(example, text=text, second=second)
             form = (normal_form(copy.text), normal_form(copy.second or ""))
             if form not in seen:
                 seen.add(form)
                 found.append((number, replace(copy, source=f"{example.source} ({change})")))
     return found
+
+
+def _one_by_one(change: str) -> ChangeOfAll:
+    """A change of texts that each are changed by themselves."""
+    return lambda texts, random: [changed(text, change, random) for text in texts]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from takeroot.errors import RecipeError
+from takeroot.generation.held import held
 from takeroot.generation.material import Material
 from takeroot.generation.objective import Answers, Judged, Row, Writer
 from takeroot.generation.words import words_in
@@ -17,6 +19,7 @@ from takeroot.models.adapters.attach import Saved, attach, check_fits, chosen, t
 from takeroot.models.adapters.places import freeze
 from takeroot.models.adapters.prompt import Prompt
 from takeroot.models.generator import PretrainedGenerator
+from takeroot.models.layers import named_stacks
 from takeroot.recipe import SCRATCH, Recipe
 from takeroot.train import History, Progress, TrainConfig, train
 from takeroot.train import precision as precisions
@@ -27,6 +30,7 @@ RATE, SCRATCH_RATE = 5e-5, 1e-3  # of all weights; an adapter's is ``Adapter.rat
 EPOCHS, SCRATCH_EPOCHS = 3, 10
 BATCH, SCRATCH_BATCH = 16, 64
 PATIENCE = 2  # passes without gain before stopping
+SHALLOW, SHALLOW_PART, DEEP_PART = 12, 2048, 1024  # layers; tokens computed at once
 TRAINED_SHARE = 0.7  # of the time left, for training; the rest is for export and for answering
 
 
@@ -102,7 +106,7 @@ def train_writer(
     method, adapter = method_of(recipe), _adapter(recipe)
     model = Writer(pretrained.network)
     dtype = _dtype(recipe, kept)
-    config = _config(recipe, adapter, dtype, kept)
+    config = replace(_config(recipe, adapter, dtype, kept), part_tokens=_part(model.encoder))
     with torch.random.fork_rng(devices=[]):  # where an adapter begins is the recipe's seed's to say
         torch.manual_seed(recipe.fit.seed)
         attached = _set_trained(recipe, model, adapter)
@@ -112,17 +116,18 @@ def train_writer(
     )
     bare = [Row(row.prompt[words_in(found.how) :], row.answer) for row in found.valid]
     before = objective.judge(model, bare, dtype, _told(show, "held out, before", found))
-    history = train(
-        model,
-        objective,
-        found.train,
-        config,
-        valid=found.valid,
-        progress=show,
-        stage=f"{name}: training",
-        after_step=attached.after_step,
-        keep=kept.keep,
-    )
+    with held(model, torch.float32 if recipe.fit.shard else dtype):  # shares have one format
+        history = train(
+            model,
+            objective,
+            found.train,
+            config,
+            valid=found.valid,
+            progress=show,
+            stage=f"{name}: training",
+            after_step=attached.after_step,
+            keep=kept.keep,
+        )
     attached.settle()
     every = sum(p.numel() for p in model.parameters())
     own = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -171,6 +176,12 @@ def _config(recipe: Recipe, adapter: Adapter | None, dtype: torch.dtype, kept: K
         budget_s=_budget(kept),
         seed=fit.seed,
     )
+
+
+def _part(network: nn.Module) -> int:
+    """Tokens computed at once: what a network keeps of each of them grows with its layers."""
+    layers = sum(len(stack) for _, stack in named_stacks(network))
+    return SHALLOW_PART if layers <= SHALLOW else DEEP_PART
 
 
 def _budget(kept: Kept) -> float | None:

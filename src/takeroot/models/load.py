@@ -204,8 +204,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     Raises:
         ModelError: If there is no such file, or only pickled ones.
     """
-    whole = folder / "model.safetensors"
-    files = [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors"))
+    files = weight_files(folder)
     if not files:
         pickled = [name for name in PICKLED if (folder / name).exists()]
         if pickled:
@@ -224,12 +223,18 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """model.safetensors or, where there is none, the parts it was cut into."""
+    whole = folder / "model.safetensors"
+    return [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors"))
+
+
 def _load_weights(
     encoder: nn.Module, weights: dict[str, torch.Tensor], architecture: Architecture, folder: Path
 ) -> None:
     """Copy the tensors the encoder has; refuse what is missing or of another shape."""
     named = {
-        _today(name.removeprefix(architecture.prefix)): tensor.float()
+        current_name(name.removeprefix(architecture.prefix)): tensor.float()
         for name, tensor in weights.items()
     }
     wanted = encoder.state_dict()
@@ -244,7 +249,7 @@ def _load_weights(
     encoder.load_state_dict({name: named[name] for name in wanted if name in named}, strict=False)
 
 
-def _today(name: str) -> str:
+def current_name(name: str) -> str:
     """A tensor's name; the first BERT files call a layer norm's weight gamma and its bias beta."""
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
         "LayerNorm.beta", "LayerNorm.bias"

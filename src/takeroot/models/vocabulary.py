@@ -41,6 +41,7 @@ SHRINKING = 0.5  # of a unigram vocabulary a round; the usual 0.75 takes three t
 LONGEST = 8  # characters of a unigram token
 GOES_ON = "##"  # before a WordPiece token that does not begin a word
 SPACE = "\u2581"  # what a blank is in a vocabulary that keeps blanks
+MASK_TOKENS = (MASK, "<mask>")  # of BERT's and RoBERTa's families
 
 Texts = Callable[[], Iterator[list[str]]]
 Form = Callable[[], normalizers.Normalizer]

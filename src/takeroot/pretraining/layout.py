@@ -17,8 +17,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from takeroot.errors import ModelError
+from takeroot.models.vocabulary import MASK_TOKENS
 from takeroot.pretraining.rows import Row
-from takeroot.train.masking import MASK_TOKENS
 
 Parts = tuple[Row, ...]
 

@@ -1,9 +1,8 @@
 """The network that is pretrained: an encoder, and a head that guesses tokens.
 
-The head is BERT's (Devlin et al. 2019, arXiv:1810.04805): a layer, an activation, a norm, and a
-product with the table of token embeddings, so that it adds few parameters. It is written beside the
-encoder under the names its family uses, so that a pretraining can go on from a folder, and
-transformers can read it. A folder without one gets a fresh head, tied to its embeddings.
+The head (``models/token_head``) is written beside the encoder under the names its family uses, so
+that a pretraining can go on from a folder, and transformers can read it. A folder without one gets
+a fresh head, tied to its embeddings.
 
 Shapes: B rows, T tokens, M guessed tokens, H hidden, E size of an embedding, V vocabulary.
 """
@@ -14,62 +13,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers.activations import ACT2FN
 
 from takeroot.errors import RecipeError
 from takeroot.models.config import ARCHITECTURES, Architecture
 from takeroot.models.load import Pretrained, build_encoder
 from takeroot.models.text_model import MASKED
+from takeroot.models.token_head import (
+    TokenHead,
+    family_of,
+    fresh_head,
+    head_tensors,
+    saved_head,
+    table_of,
+)
 from takeroot.recipe import NetworkRecipe
 
 MOST_PARAMETERS = 150_000_000  # of a network that starts from nothing; more is work for many GPUs
-DEVIATION = 0.02  # of random weights, as BERT's
 EPSILON = 1e-12
-
-_BERT = ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm")
-_ROBERTA = ("lm_head.dense", "lm_head.layer_norm")
-HEAD_NAMES = {  # family: names of the layer and the norm of its head, and of its bias
-    "bert": (*_BERT, "cls.predictions.bias"),
-    "ernie": (*_BERT, "cls.predictions.bias"),
-    "electra": (
-        "generator_predictions.dense",
-        "generator_predictions.LayerNorm",
-        "generator_lm_head.bias",
-    ),
-    "roberta": (*_ROBERTA, "lm_head.bias"),
-    "camembert": (*_ROBERTA, "lm_head.bias"),
-    "xlm-roberta": (*_ROBERTA, "lm_head.bias"),
-}
-
-
-class TokenHead(nn.Module):
-    """From token vectors to scores of every token of the vocabulary.
-
-    Args:
-        hidden: H.
-        embedding: E.
-        vocabulary: V.
-        activation: Name of the function after the layer.
-        epsilon: What the norm adds to the variance.
-    """
-
-    def __init__(
-        self, hidden: int, embedding: int, vocabulary: int, activation: str, epsilon: float
-    ) -> None:
-        super().__init__()
-        self.dense = nn.Linear(hidden, embedding)
-        nn.init.normal_(self.dense.weight, std=DEVIATION)
-        nn.init.zeros_(self.dense.bias)
-        self.activation = ACT2FN[activation]
-        self.norm = nn.LayerNorm(embedding, eps=epsilon)
-        self.bias = nn.Parameter(torch.zeros(vocabulary))
-
-    def forward(self, vectors: Tensor, table: Tensor) -> Tensor:
-        """Logits (M, V) of vectors (M, H), given the table of embeddings (V, E)."""
-        return F.linear(self.norm(self.activation(self.dense(vectors))), table, self.bias)
 
 
 class LanguageModel(nn.Module):
@@ -94,9 +55,7 @@ class LanguageModel(nn.Module):
     @property
     def table(self) -> Tensor:
         """The token embeddings (V, E)."""
-        embeddings: Any = self.encoder.embeddings
-        table: Tensor = embeddings.word_embeddings.weight
-        return table
+        return table_of(self.encoder)
 
     def vectors(self, ids: Tensor, mask: Tensor, types: Tensor, *, causal: bool = False) -> Tensor:
         """Token vectors (B, T, H); with ``causal`` no token sees those behind it."""
@@ -173,11 +132,11 @@ def parameters(config: dict[str, Any]) -> int:
 
 def going_on(pretrained: Pretrained) -> Start:
     """A pretrained encoder, with its own head where its folder has one."""
-    family = _family(pretrained.architecture)
+    family = family_of(pretrained.architecture)
     start = _start(
         pretrained.encoder, pretrained.architecture, {"model_type": family, **pretrained.config}
     )
-    found = _saved_head(pretrained, family)
+    found = saved_head(pretrained.folder, family)
     if found is None:
         return start
     start.model.head.load_state_dict(found)
@@ -188,43 +147,14 @@ def weights(start: Start) -> dict[str, Tensor]:
     """All tensors of the network under the names its family uses."""
     encoder: dict[str, Tensor] = start.model.encoder.state_dict()
     named = {f"{start.architecture.prefix}{name}": each for name, each in encoder.items()}
-    dense, norm, bias = HEAD_NAMES[start.config["model_type"]]
-    for own, name in (("dense", dense), ("norm", norm)):
-        for part in ("weight", "bias"):
-            named[f"{name}.{part}"] = start.model.head.state_dict()[f"{own}.{part}"]
-    named[bias] = start.model.head.bias.data
+    head = start.model.head.state_dict()
+    named |= {name: head[own] for own, name in head_tensors(start.config["model_type"]).items()}
     return {name: each.detach().contiguous() for name, each in named.items()}
 
 
 def _start(encoder: nn.Module, architecture: Architecture, config: dict[str, Any]) -> Start:
     """The encoder with fresh heads."""
-    embeddings: Any = encoder.embeddings
-    vocabulary, size = embeddings.word_embeddings.weight.shape
-    hidden = int(config["hidden_size"])
-    bert = HEAD_NAMES[config["model_type"]] == HEAD_NAMES["bert"]
-    activation = config["hidden_act"] if bert else "gelu"
-    head = TokenHead(hidden, size, vocabulary, activation, config["layer_norm_eps"])
-    pairs = nn.Linear(hidden, 2)
+    head = fresh_head(encoder, config, config["model_type"])
+    pairs = nn.Linear(int(config["hidden_size"]), 2)
     model = LanguageModel(encoder, head, pairs, architecture.token_types)
     return Start(model, architecture, config, fresh_head=True)
-
-
-def _family(architecture: Architecture) -> str:
-    """The name of an architecture."""
-    return next(name for name, each in ARCHITECTURES.items() if each == architecture)
-
-
-def _saved_head(pretrained: Pretrained, family: str) -> dict[str, Tensor] | None:
-    """The head's weights in the folder, or None where any of them is missing."""
-    dense, norm, bias = HEAD_NAMES[family]
-    names = {"bias": bias}
-    for own, name in (("dense", dense), ("norm", norm)):
-        names |= {f"{own}.{part}": f"{name}.{part}" for part in ("weight", "bias")}
-    file = pretrained.folder / "model.safetensors"
-    if not file.is_file():  # cut into parts: those have no head worth the search
-        return None
-    with safe_open(file, "pt") as saved:
-        there = set(saved.keys())
-        if not there.issuperset(names.values()):
-            return None
-        return {own: saved.get_tensor(name).float() for own, name in names.items()}

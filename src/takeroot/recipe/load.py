@@ -154,9 +154,20 @@ def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
     for also in data.get("also") or ():
         if isinstance(also, dict) and isinstance(also.get("path"), str):
             also["path"] = str(folder / also["path"])
-    model = values.get("model")
-    if isinstance(model, str) and "/" in model and (folder / model).is_dir():
-        values["model"] = str(folder / model)
+    _resolve_models(values, folder)
+
+
+def _resolve_models(values: dict[str, Any], folder: Path) -> None:
+    """Make the models and bundles of a recipe file count from its folder, where they are there."""
+    given = values.get("fit")
+    fit: dict[str, Any] = given if isinstance(given, dict) else {}
+    for part, name in ((values, "model"), (fit, "augment_model")):
+        model = part.get(name)
+        if isinstance(model, str) and "/" in model and (folder / model).is_dir():
+            part[name] = str(folder / model)
+    nli = fit.get("nli")
+    if isinstance(nli, dict) and isinstance(nli.get("bundle"), str):
+        nli["bundle"] = str(folder / nli["bundle"])
 
 
 def _build(

@@ -110,6 +110,32 @@ class AdapterRecipe(BaseModel):
     )
 
 
+class NliRecipe(BaseModel):
+    """A bundle of task pair that tells whether a text says what a label means, for zero_shot."""
+
+    model_config = _CLOSED
+
+    bundle: str | None = Field(
+        None, description="Folder of a bundle of task pair that labels data.unlabelled."
+    )
+    label: str | None = Field(
+        None, description="Its label for pairs that agree; found by name, as entailment is."
+    )
+    template: str | None = Field(
+        None, description="Second text of a pair, {} being the label; by language when absent."
+    )
+
+    @model_validator(mode="after")
+    def _template_has_one_place(self) -> Self:
+        if self.template is not None and self.template.count("{}") != 1:
+            raise ValueError(
+                f"template {self.template!r} must hold {{}} once, where the label goes"
+            )
+        if self.bundle is None and (self.label, self.template) != (None, None):
+            raise ValueError("label and template are for a bundle, and none is named")
+        return self
+
+
 class FitRecipe(BaseModel):
     """How candidates are trained and how long that may take."""
 
@@ -119,6 +145,7 @@ class FitRecipe(BaseModel):
         "auto", description="One candidate only, or auto: the best by validation."
     )
     adapter: AdapterRecipe = Field(AdapterRecipe(), description="What an adapter is made like.")
+    nli: NliRecipe = Field(NliRecipe(), description="What labels the texts of zero_shot.")
     freeze: int = Field(
         0, ge=0, le=96, description="Lowest layers of the encoder left as they are."
     )
@@ -138,8 +165,14 @@ class FitRecipe(BaseModel):
     mask_tokens: float | None = Field(
         None, ge=0, lt=1, description="Share of a text's tokens hidden in training, in [0, 1)."
     )
-    augment: tuple[Literal["swap", "delete", "typo"], ...] = Field(
-        (), strict=False, description="Changed copies of texts to try: swap, delete, typo."
+    augment: tuple[Literal["swap", "delete", "typo", "substitute"], ...] = Field(
+        (),
+        strict=False,
+        description="Changed copies of texts to try: swap, delete, typo, substitute.",
+    )
+    augment_model: str | None = Field(
+        None,
+        description="Masked language model of substitute: folder or hub id; model when absent.",
     )
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="Balanced weighs each class by its inverse frequency."

@@ -31,6 +31,7 @@ class Made:
         train: Numbers of its training rows.
         rule: When it abstains.
         held_out: Whether it was judged on rows it had not seen.
+        nli: What a bundle was asked about the texts without labels, where one was.
     """
 
     best: Candidate
@@ -38,6 +39,7 @@ class Made:
     train: np.ndarray
     rule: Rule
     held_out: bool = True
+    nli: dict[str, Any] | None = None
 
 
 def evidence_of(
@@ -70,9 +72,10 @@ def evidence_of(
             "rows_test": len(found.test.examples) if found.test is not None else 0,
             "rows_unlabelled": len(work.unlabelled),
             "also": [each.to_json() for each in work.also],
+            "nli": made.nli,
             "labels": len(work.task.labels),
             "cross_validated": work.few,
-            "notes": [*found.columns.notes, *_events(made)],
+            "notes": [*found.columns.notes, *_asked(made), *_events(made)],
         },
         "candidates": [_candidate(each, best) for each in candidates],
         "calibration": best.decision.evidence,
@@ -88,6 +91,14 @@ def evidence_of(
     if isinstance(made.model, Tuned) and made.model.history.epochs:
         evidence["progress"] = asdict(made.model.history)
     return evidence
+
+
+def _asked(made: Made) -> list[str]:
+    """About how many texts a bundle was asked, where one was."""
+    if made.nli is None:
+        return []
+    count, every = made.nli["texts"], made.nli["texts_in_all"]
+    return [f"{made.nli['bundle']} was asked about {count:,} of {every:,} texts"]
 
 
 def _events(made: Made) -> list[str]:

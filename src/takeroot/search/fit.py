@@ -18,7 +18,7 @@ from takeroot.data import Table, names_of
 from takeroot.data.check import UNREADABLE_SHARE
 from takeroot.models.load import Pretrained, load
 from takeroot.recipe import Recipe
-from takeroot.search import augment, finetune, tfidf, zero_shot
+from takeroot.search import augment, finetune, nli, tfidf, zero_shot
 from takeroot.search import material as materials
 from takeroot.search import probe as probes
 from takeroot.search.assemble import assemble, summary_of
@@ -78,18 +78,21 @@ def fit_recipe(  # noqa: PLR0913  what is optional is named
     clock = Clock(recipe.fit.time_limit_s)
     out = Path(out)
     check(recipe)  # before anything is read
+    augment.check(recipe, allow_download=allow_download)
     settings = flat(recipe.model_dump(mode="json"))
     watching = watched(progress or Silent(), recipe.fit.watch, out, settings)
     with explained("try a smaller fit.batch_size or fit.max_tokens"), watching as show:
         if recipe.fit.method == "zero_shot":
-            found = zero_shot.material(recipe, test, show)
+            bundle = nli.opened(recipe)
+            found = zero_shot.material(recipe, bundle, test, show)
             work = _work(recipe, found, show, clock, allow_download)
-            made = zero_shot.make(work)
+            made = zero_shot.make(work, bundle)
             return Run(out, out / "bundle", assemble(work, found, (), made, None, out))
         found = materials.gather(recipe, table, test, show)
         work = _work(recipe, found, show, clock, allow_download)
-        with keeping(work, found, out, resume=resume, stop=stop) as kept:
-            work = augment.worthwhile(kept)
+        words = augment.sha256_of(recipe, allow_download=allow_download)
+        with keeping(work, found, words, out, resume=resume, stop=stop) as kept:
+            work = augment.worthwhile(kept, allow_download=allow_download)
             tried = _try(work)
             best = choose(work, tried.candidates)
             made = train_winner(work, tried, best)

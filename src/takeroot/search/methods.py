@@ -156,7 +156,7 @@ def _judge_self_training(work: Work, tried: Tried, budget_s: float | None) -> Ju
     tried.pool = self_training.prepare(work, tried.probe, dtype)
     if base is None:
         parts = work.parts if work.few else work.parts[:1]
-        return self_training.judge_solved(work, tried.probe, tried.pool, parts, None, dtype)
+        return self_training.judge_solved(work, tried.probe, tried.pool, parts)
     # The teacher is the network of the last part that its method was judged on.
     part = work.parts[: BEST_PARTS if best and base != "contrastive" else 1][-1]
     teacher = tried.tuned[base].model
@@ -173,14 +173,12 @@ def _finish_self_training(work: Work, tried: Tried) -> tuple[Model, np.ndarray]:
     teacher: Model | None = None if base is None else tried.tuned[base]
     if base is not None and work.clock.limit_s is None:  # else the time is the student's
         teacher, _ = METHODS[base].finish(work, tried)
-    assert teacher is None or isinstance(teacher, Tuned)
-    network = None if teacher is None else teacher.model
-    guessed = self_training.guesses(work, tried.probe, tried.pool, rows, network, dtype)
-    if "self_training" in tried.tuned:
+    if isinstance(teacher, Tuned):
         config = self_training.configure(work, dtype, work.clock.left(EXPORT_S))
-        student = self_training.trained(work, tried.probe, tried.pool, rows, guessed, config)
-        return student, rows
-    head = self_training.solved(work, tried.probe, tried.pool, rows, guessed)
+        return self_training.trained(
+            work, tried.probe, tried.pool, rows, teacher.model, config
+        ), rows
+    head = self_training.student_head(work, tried.probe, tried.pool, rows)
     return Tuned(probes.with_head(work.pretrained, work.task, head), History()), rows
 
 
@@ -208,6 +206,8 @@ def check(recipe: Recipe) -> None:
             f"data.also: fit.method: {method} does not learn further tasks along; methods that do: "
             + ", ".join(ALSO)
         )
+    if recipe.fit.nli.bundle is not None:
+        _check_nli(recipe)
     if recipe.fit.shard and method not in SHARDING:
         raise RecipeError(
             f"fit.shard: fit.method: {method} does not take it; methods that do: "
@@ -218,6 +218,20 @@ def check(recipe: Recipe) -> None:
     if recipe.fit.freeze and recipe.data.unlabelled is not None:
         raise RecipeError(
             "fit.freeze: learning from data.unlabelled trains every layer; leave out one"
+        )
+
+
+def _check_nli(recipe: Recipe) -> None:
+    """Refuse a bundle that would have nothing to label."""
+    if recipe.fit.method != "zero_shot":
+        raise RecipeError(
+            f"fit.nli.bundle: fit.method: {recipe.fit.method} learns from labelled rows; the "
+            "method that does without is zero_shot"
+        )
+    if recipe.data.unlabelled is None:
+        raise RecipeError(
+            "fit.nli.bundle: needs data.unlabelled, the texts that the bundle labels: it is asked "
+            "while fitting, so that the model answers without it, and a head learns its answers"
         )
 
 

@@ -16,6 +16,7 @@ Shapes: N texts, L labelled ones of them (first), H hidden size, K labels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,14 @@ def affinities(vectors: np.ndarray) -> Any:
     return graph + graph.T
 
 
+def joined(graphs: Sequence[Any]) -> Any:
+    """One graph of several over the same texts, in which each of them weighs the same.
+
+    Networks see different texts as near; what one of them errs in, the others rarely confirm.
+    """
+    return graphs[0] if len(graphs) == 1 else sum(_normalised(graph) for graph in graphs)
+
+
 def propagate(graph: Any, known: np.ndarray, believed: np.ndarray) -> np.ndarray:
     """Probabilities (N - L, K) of the labels of the texts that have none.
 
@@ -57,12 +66,17 @@ def propagate(graph: Any, known: np.ndarray, believed: np.ndarray) -> np.ndarray
         known: Targets of the labelled texts (L, K), 0 and 1.
         believed: What the model says of the others (N - L, K), rows adding up to 1.
     """
-    degrees = np.asarray(graph.sum(axis=1)).ravel()
-    scale = diags(1 / np.sqrt(np.maximum(degrees, 1e-9)))
-    smooth = (scale @ graph @ scale).astype(np.float32)
+    smooth = _normalised(graph)
     start = np.concatenate([known, believed]).astype(np.float32)
     found = start
     for _ in range(STEPS):
         found = SPREAD * (smooth @ found) + (1 - SPREAD) * start
     sharp = found[len(known) :] ** 2
     return np.asarray(sharp / sharp.sum(axis=1, keepdims=True))
+
+
+def _normalised(graph: Any) -> Any:
+    """S of the formula above."""
+    degrees = np.asarray(graph.sum(axis=1)).ravel()
+    scale = diags(1 / np.sqrt(np.maximum(degrees, 1e-9)))
+    return (scale @ graph @ scale).astype(np.float32)

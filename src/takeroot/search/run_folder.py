@@ -20,13 +20,20 @@ from takeroot.train.run_folder import named
 
 @contextmanager
 def keeping(
-    work: Work, found: Material, out: Path, *, resume: bool, stop: Stop | None
+    work: Work,
+    found: Material,
+    words: str | None,
+    out: Path,
+    *,
+    resume: bool,
+    stop: Stop | None,
 ) -> Iterator[Work]:
     """Inside the block, the run's folder keeps what is needed to go on after a crash.
 
     Args:
         work: The run's material.
         found: What its files hold.
+        words: Hash of the model that substitutes words, where one does.
         out: The run's folder.
         resume: Whether to go on with the run that is there.
         stop: Asked to stop.
@@ -41,7 +48,7 @@ def keeping(
     with run_folder.keeping(
         out,
         work.recipe,
-        source_of(work, found),
+        source_of(work, found, words),
         work.clock,
         work.progress,
         every_s=work.recipe.fit.checkpoint_s,
@@ -52,7 +59,7 @@ def keeping(
         yield replace(work, clock=kept.clock, keep=kept.keep, measured=kept.measured)
 
 
-def source_of(work: Work, found: Material) -> dict[str, Any]:
+def source_of(work: Work, found: Material, words: str | None) -> dict[str, Any]:
     """What a run is made from."""
     return {
         "rows": named(found.train.name, found.train.sha256),
@@ -60,6 +67,7 @@ def source_of(work: Work, found: Material) -> dict[str, Any]:
         "texts without labels": _hash(repr(found.unlabelled).encode()),
         "rows of further tasks": _hash(repr([each.rows for each in found.also]).encode()),
         "model": None if work.pretrained is None else _hash_of_encoder(work.pretrained),
+        "model that substitutes words": words,
     }
 
 

@@ -5,9 +5,10 @@ graph of near texts (``search/propagate``), and the student learns them as they 
 likeliest label (soft pseudo labels: Zou et al. 2018, arXiv:1810.07911, section 4; Xie et al. 2020,
 arXiv:1911.04252). Of a solved head the student is another one. Of a trained teacher it is a
 network, which learns of each label the surest texts only, so that no label is learnt at another's
-cost; afterwards the texts are guessed once more, over a graph of the vectors it has learnt, and its
-head is solved on those. Where we differ: the graph stands between teacher and student; and the
-student starts from the pretrained encoder.
+cost. Afterwards the texts are guessed once more, by teacher and student together, and its head is
+solved on those guesses. Where we differ: the graph stands between teacher and student, and joins
+what is near for the pretrained encoder, for the teacher and at last for the student; the student
+starts from the pretrained encoder.
 
 It is a candidate like any other: judged on labelled rows nobody learnt from, and kept if it helps.
 
@@ -32,7 +33,7 @@ from takeroot.search import probe as probes
 from takeroot.search.contrastive import named_rows
 from takeroot.search.finetune import Tuned
 from takeroot.search.probe import Probe
-from takeroot.search.propagate import affinities, propagate
+from takeroot.search.propagate import affinities, joined, propagate
 from takeroot.search.tfidf import target_matrix
 from takeroot.search.work import Judged, Part, Work, gather
 from takeroot.tasks import Encoded, encode_examples
@@ -59,13 +60,28 @@ class Pool:
 
     Args:
         texts: They, with a label that nobody looks at, as rows have one.
-        vectors: Of the frozen encoder (U, H).
+        vectors: Of an encoder (U, H).
         graph: Of nearness among labelled rows, label names (where the probe has them) and texts.
     """
 
     texts: tuple[Example, ...]
     vectors: np.ndarray
     graph: Any
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Rows and texts as one network sees them.
+
+    Args:
+        probe: Its vectors of the labelled rows and the label names.
+        pool: Its vectors of the texts without labels, and which of all of them are near.
+        believed: What it says of those texts (U, K), rows adding up to 1.
+    """
+
+    probe: Probe
+    pool: Pool
+    believed: np.ndarray
 
 
 def prepare(work: Work, probe: Probe, dtype: torch.dtype) -> Pool:
@@ -80,26 +96,14 @@ def prepare(work: Work, probe: Probe, dtype: torch.dtype) -> Pool:
         )
     texts = tuple(replace(text, label=work.task.labels[0]) for text in texts)
     vectors = probes.vectors_of(work, texts, dtype)
-    names = [] if probe.names is None else [probe.names]
-    return Pool(texts, vectors, affinities(np.concatenate([probe.vectors, *names, vectors])))
+    return _linked(texts, probe, vectors)
 
 
-def judge_solved(
-    work: Work,
-    probe: Probe,
-    pool: Pool,
-    parts: Sequence[Part],
-    teacher: TextModel | None,
-    dtype: torch.dtype,
-) -> Judged:
-    """A solved head learns from the guesses of a teacher, or of one of its own kind, on each part.
-
-    A teacher must have seen none but the parts' training rows.
-    """
+def judge_solved(work: Work, probe: Probe, pool: Pool, parts: Sequence[Part]) -> Judged:
+    """A solved head learns from the guesses of one of its own kind, on each part."""
     outputs = []
     for number, part in enumerate(parts, start=1):
-        guessed = guesses(work, probe, pool, part.train, teacher, dtype)
-        head, vectors = solved(work, probe, pool, part.train, guessed), probe.vectors[part.judge]
+        head, vectors = student_head(work, probe, pool, part.train), probe.vectors[part.judge]
         outputs.append(Outputs(head.logits(vectors), vectors))
         work.progress.step("self-training", number, len(parts), {})
     return gather(parts, outputs)
@@ -108,64 +112,19 @@ def judge_solved(
 def judge_trained(
     work: Work, probe: Probe, pool: Pool, teacher: TextModel, part: Part, config: TrainConfig
 ) -> tuple[Judged, Tuned]:
-    """A network learns from the guesses of a teacher of the same part; also that network."""
-    guessed = guesses(work, probe, pool, part.train, teacher, config.precision)
-    tuned = trained(work, probe, pool, part.train, guessed, config)
+    """A network learns from the guesses of a teacher of the same part; also that network.
+
+    The teacher must have seen none but the part's training rows.
+    """
+    tuned = trained(work, probe, pool, part.train, teacher, config)
     return gather([part], [finetune.outputs_of(work, tuned.model, part.judge)]), tuned
 
 
-def guesses(
-    work: Work,
-    probe: Probe,
-    pool: Pool,
-    rows: np.ndarray,
-    teacher: TextModel | None,
-    dtype: torch.dtype,
-) -> np.ndarray:
-    """Probabilities (U, K) of the labels of the texts that have none.
-
-    Of the labelled texts only those of ``rows`` are in the graph: the others are to be judged.
-
-    Args:
-        work: The material.
-        probe: Vectors of the labelled rows.
-        pool: The texts without labels.
-        rows: Numbers of the labelled rows to learn from.
-        teacher: A network that has seen none but these; None for the head solved on them.
-        dtype: Format of the teacher's matrix products.
-    """
-    if teacher is None:
-        logits = probes.solve_head(work, probe, rows).logits(pool.vectors)
-    else:
-        logits = np.stack(predict(teacher, _encoded(work, pool), dtype=dtype)[0])
-    known = target_matrix(work.task, work.pick(rows))
-    start = len(probe.vectors)
-    names = np.arange(0)
-    if probe.names is not None:
-        names = np.arange(start, start + len(probe.names))
-        known = np.concatenate([known, np.eye(len(names), dtype=np.float32)])
-    texts = np.arange(start + len(names), pool.graph.shape[0])
-    nodes = np.concatenate([rows, names, texts])
-    return propagate(pool.graph[nodes][:, nodes], known, softmax(logits))
-
-
-def solved(work: Work, probe: Probe, pool: Pool, rows: np.ndarray, guessed: np.ndarray) -> Linear:
-    """A head solved on labelled rows, label names and guesses (U, K) together."""
-    features = [probe.vectors[rows], pool.vectors]
-    targets = [target_matrix(work.task, work.pick(rows)), guessed]
-    weights = [np.ones(len(rows)), np.full(len(guessed), WEIGHT)]
-    if probe.names is not None:
-        features.append(probe.names)
-        targets.append(np.eye(len(work.task.labels)))
-        weights.append(np.ones(len(probe.names)))
-    return solve(
-        np.concatenate(features),
-        np.concatenate(targets).astype(np.float32),
-        min(probe.c, C),
-        exclusive=True,
-        row_weights=np.concatenate(weights).astype(np.float32),
-        max_steps=STEPS,
-    )
+def student_head(work: Work, probe: Probe, pool: Pool, rows: np.ndarray) -> Linear:
+    """A head solved on labelled rows and on what a head solved on them alone guesses."""
+    alone = softmax(probes.solve_head(work, probe, rows).logits(pool.vectors))
+    frozen = Seen(probe, pool, alone)
+    return solved(work, frozen, rows, guesses(work, [frozen], rows, alone))
 
 
 def trained(
@@ -173,20 +132,23 @@ def trained(
     probe: Probe,
     pool: Pool,
     rows: np.ndarray,
-    guessed: np.ndarray,
+    teacher: TextModel,
     config: TrainConfig,
 ) -> Tuned:
-    """A network trained on labelled rows, label names and the surest guesses.
+    """A network trained on labelled rows, label names and the surest guesses of a teacher.
 
     Args:
         work: The material; its encoder is copied, not changed.
         probe: Vectors of the labelled rows.
         pool: The texts without labels.
         rows: Numbers of the labelled rows to learn from.
-        guessed: Probabilities of the texts' labels (U, K).
+        teacher: A network that has seen no other labelled rows.
         config: How, see ``configure``.
     """
-    model = finetune.to_train(work, solved(work, probe, pool, rows, guessed))
+    taught = seen(work, probe, pool, teacher, config.precision)
+    frozen = Seen(probe, pool, taught.believed)
+    guessed = guesses(work, [frozen, taught], rows, taught.believed)
+    model = finetune.to_train(work, solved(work, frozen, rows, guessed))
     finetune.set_trained(work, model, None)
     sure = finetune.encode(work, rows).rows + (named_rows(work) if probe.names is not None else [])
     one_hot = np.eye(len(work.task.labels), dtype=np.float32)
@@ -198,22 +160,65 @@ def trained(
     history = train(
         model, objective, learnt, config, progress=work.progress, stage=stage, keep=work.keep
     )
-    near = own_space(work, probe, pool, model, config.precision)
-    again = guesses(work, *near, rows, model, config.precision)
-    probes.put_head(model, solved(work, *near, rows, again))
+    student = seen(work, probe, pool, model, config.precision)
+    both = (taught.believed + student.believed) / 2
+    again = guesses(work, [frozen, taught, student], rows, both)
+    probes.put_head(model, solved(work, student, rows, again))
     return Tuned(model, history)
 
 
-def own_space(
-    work: Work, probe: Probe, pool: Pool, model: TextModel, dtype: torch.dtype
-) -> tuple[Probe, Pool]:
-    """The same rows and texts as a network's encoder sees them."""
+def seen(work: Work, probe: Probe, pool: Pool, model: TextModel, dtype: torch.dtype) -> Seen:
+    """Rows and texts as a network sees them."""
     vectors = _vectors(work, model, work.rows, dtype)
-    texts = _vectors(work, model, pool.texts, dtype)
+    logits, texts = predict(model, _encoded(work, pool), dtype=dtype)
+    assert texts is not None  # pooled
     names = None if probe.names is None else _vectors(work, model, probes.named(work), dtype)
-    every = [vectors, texts] if names is None else [vectors, names, texts]
-    graph = affinities(np.concatenate(every))
-    return replace(probe, vectors=vectors, names=names), Pool(pool.texts, texts, graph)
+    own = Probe(vectors, names, probe.c)
+    return Seen(own, _linked(pool.texts, own, texts), softmax(np.stack(logits)))
+
+
+def guesses(
+    work: Work, views: Sequence[Seen], rows: np.ndarray, believed: np.ndarray
+) -> np.ndarray:
+    """Probabilities (U, K) of the labels of the texts that have none.
+
+    Of the labelled texts only those of ``rows`` are in the graph: the others are to be judged.
+
+    Args:
+        work: The material.
+        views: Networks whose graphs are joined.
+        rows: Numbers of the labelled rows to learn from.
+        believed: What is thought of the texts before any look at those near them (U, K).
+    """
+    known = target_matrix(work.task, work.pick(rows))
+    start = len(work.rows)
+    names = np.arange(0)
+    if views[0].probe.names is not None:
+        names = start + np.arange(len(views[0].probe.names))
+        known = np.concatenate([known, np.eye(len(names), dtype=np.float32)])
+    texts = start + len(names) + np.arange(len(believed))
+    nodes = np.concatenate([rows, names, texts])
+    graph = joined([view.pool.graph[nodes][:, nodes] for view in views])
+    return propagate(graph, known, believed)
+
+
+def solved(work: Work, view: Seen, rows: np.ndarray, guessed: np.ndarray) -> Linear:
+    """A head solved on labelled rows, label names and guesses (U, K) as a network sees them."""
+    features = [view.probe.vectors[rows], view.pool.vectors]
+    targets = [target_matrix(work.task, work.pick(rows)), guessed]
+    weights = [np.ones(len(rows)), np.full(len(guessed), WEIGHT)]
+    if view.probe.names is not None:
+        features.append(view.probe.names)
+        targets.append(np.eye(len(work.task.labels)))
+        weights.append(np.ones(len(view.probe.names)))
+    return solve(
+        np.concatenate(features),
+        np.concatenate(targets).astype(np.float32),
+        min(view.probe.c, C),
+        exclusive=True,
+        row_weights=np.concatenate(weights).astype(np.float32),
+        max_steps=STEPS,
+    )
 
 
 def configure(work: Work, dtype: torch.dtype, budget_s: float | None) -> TrainConfig:
@@ -244,6 +249,12 @@ def surest(guesses: np.ndarray) -> np.ndarray:
         best = own[np.argsort(-chance[own], kind="stable")]
         kept.append(best[: int(np.ceil(KEPT * len(own)))])
     return np.sort(np.concatenate(kept))
+
+
+def _linked(texts: tuple[Example, ...], probe: Probe, vectors: np.ndarray) -> Pool:
+    """Texts with a graph over labelled rows, label names and them."""
+    names = [] if probe.names is None else [probe.names]
+    return Pool(texts, vectors, affinities(np.concatenate([probe.vectors, *names, vectors])))
 
 
 def _vectors(

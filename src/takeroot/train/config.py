@@ -30,6 +30,7 @@ class TrainConfig:
         recompute: Whether the encoder's layers compute again in the backward pass what they
             would have kept.
         shard: Whether the encoder's layers are divided among the processes.
+        part_tokens: Padded tokens computed at once, at most: what memory grows with.
         budget_s: Seconds the training may take, or None.
         seed: Of data order, dropout and masking.
     """
@@ -49,6 +50,7 @@ class TrainConfig:
     precision: torch.dtype = torch.float32
     recompute: bool = False
     shard: bool = False
+    part_tokens: int = 2048
     budget_s: float | None = None
     seed: int = 0
 

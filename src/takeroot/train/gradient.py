@@ -20,7 +20,6 @@ from takeroot.train.memory import ran_out
 from takeroot.train.objective import Objective
 from takeroot.train.shard import is_shard, local
 
-MOST_TOKENS = 2048  # padded tokens computed at once: what memory grows with
 HALVINGS = 4
 
 
@@ -34,6 +33,7 @@ class Gradient:
         lengths: Of the rows, in tokens (N,).
         precision: Format of the matrix products.
         group: The processes that share the work.
+        most_tokens: Padded tokens computed at once.
     """
 
     def __init__(
@@ -44,12 +44,13 @@ class Gradient:
         lengths: np.ndarray,
         precision: torch.dtype,
         group: Group = ALONE,
+        most_tokens: int = 2048,
     ) -> None:
         self._model, self._objective, self._rows = model, objective, rows
         self._lengths, self._precision = lengths, precision
         self._group = group
         self._sharded = any(is_shard(parameter) for parameter in model.parameters())
-        self.most_tokens = MOST_TOKENS
+        self.most_tokens = most_tokens
         self.halvings = 0
 
     def add(self, batches: Sequence[np.ndarray]) -> float:

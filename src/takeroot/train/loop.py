@@ -84,7 +84,7 @@ def train(  # noqa: PLR0913  what is optional is named
         run = Run(held, objective, rows, config, around)
         with nullcontext() if keep is None else keep.stop.awaited():
             if not run.go_on():
-                with recomputing(model, config.recompute):
+                with recomputing(held, config.recompute):
                     _epochs(run, valid)
                 run.settle()
         if held is not model:

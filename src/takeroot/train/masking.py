@@ -13,7 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-MASK_TOKENS = ("[MASK]", "<mask>")  # of BERT's and RoBERTa's families
+from takeroot.models.vocabulary import MASK_TOKENS
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,15 @@ class Run:
         self.best: dict[str, Tensor] = {}
         self.lengths = objective.lengths(rows)
         self.group = around.group
-        self.gradient = Gradient(model, objective, rows, self.lengths, config.precision, self.group)
+        self.gradient = Gradient(
+            model,
+            objective,
+            rows,
+            self.lengths,
+            config.precision,
+            self.group,
+            config.part_tokens,
+        )
         batches = math.ceil(len(rows) / config.batch_size)
         self.steps_an_epoch = math.ceil(batches / config.accumulate)
         self.at = Position(max(1, round(self.steps_an_epoch * config.epochs)))

@@ -77,8 +77,9 @@ def recipe_of(folder: Path) -> Recipe:
     for also in recipe["data"]["also"]:
         if also["path"] is not None:
             also["path"] = str(home / also["path"])
-    if (home / recipe["model"]).is_dir():
-        recipe["model"] = str(home / recipe["model"])
+    for part, name in ((recipe, "model"), (recipe["fit"], "augment_model")):
+        if part.get(name) is not None and (home / part[name]).is_dir():
+            part[name] = str(home / part[name])
     return from_dict(recipe)
 
 

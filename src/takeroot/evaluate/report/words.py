@@ -50,7 +50,7 @@ METHODS = {
     "prefix": "Pretrained encoder, keys and values in each layer trained",
     "prompt": "Pretrained encoder, words before each text trained",
     "self_training": "Trained on its own guesses as well",
-    "zero_shot": "Pretrained encoder, label names alone",
+    "zero_shot": "Pretrained encoder, no labelled rows",
 }
 
 SCOPE = {
