@@ -8,17 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from takeroot.models.load import load
 from takeroot.search import finetune
 from takeroot.search import probe as probes
-from takeroot.search.methods import adapter_of
-from takeroot.search.work import Work
+from takeroot.search.finetune import Tuned
+from takeroot.search.methods import METHODS, Tried, adapter_of
+from takeroot.search.work import Part, Work
 from takeroot.tasks import Classify, Tag
 
 Build = Callable[..., Any]
 FP32 = torch.float32
 TWO = Classify(("a", "b"))
+
+
+def weights_of(tuned: Tuned) -> Tensor:
+    """All weights of a network, one after the other."""
+    return torch.cat([value.flatten() for value in tuned.model.parameters()])
 
 
 @pytest.fixture
@@ -50,6 +57,22 @@ def test_settings_of_the_recipe_reach_the_training(
     work = work_of(shop_examples(6), fit={name: value})
 
     assert getattr(finetune.configure(work, FP32, 6), name) == value
+
+
+def test_with_preset_best_the_mean_of_the_judged_networks_is_kept(work: Work) -> None:
+    fit = work.recipe.fit.model_copy(update={"preset": "best", "epochs": 1})
+    every = np.arange(30)
+    parts = tuple(Part(np.setdiff1d(every, judge), judge) for judge in (every[:9], every[9:18]))
+    work = replace(work, recipe=work.recipe.model_copy(update={"fit": fit}), parts=parts)
+    tried = Tried([])
+
+    METHODS["full"].judge(work, tried, None)
+    kept, rows = METHODS["full"].finish(work, tried)
+
+    first, second = (weights_of(each) for each in tried.judged["full"])
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(weights_of(kept), (first + second) / 2)
+    assert rows.tolist() == every.tolist()  # each has been learnt from by one of them
 
 
 @pytest.mark.parametrize(

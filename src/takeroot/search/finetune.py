@@ -253,9 +253,9 @@ def judge(
     budget_s: float | None,
     parts: int,
     adapter: Adapter | None = None,
-) -> tuple[Judged, Tuned]:
-    """Train and judge on the first ``parts`` parts; also the last network trained."""
-    outputs, tuned = [], None
+) -> tuple[Judged, tuple[Tuned, ...]]:
+    """Train and judge on the first ``parts`` parts; also the networks trained."""
+    outputs, networks = [], []
     chosen = work.parts[:parts]
     for number, part in enumerate(chosen, start=1):
         config = configure(work, dtype, len(part.train), adapter)
@@ -263,6 +263,26 @@ def judge(
             config = replace(config, budget_s=budget_s / parts)
         stage = "fine-tuning" if parts == 1 else f"fine-tuning {number}/{parts}"
         tuned = fine_tune(work, probe, part, config, stage, adapter)
+        networks.append(tuned)
         outputs.append(outputs_of(work, tuned.model, part.judge))
-    assert tuned is not None
-    return gather(chosen, outputs), tuned
+    return gather(chosen, outputs), tuple(networks)
+
+
+def mean_of(networks: Sequence[Tuned]) -> Tuned:
+    """One network whose weights are the mean of several that began at the same weights.
+
+    It answers about as well as all of them together and costs what one does (Wortsman et al. 2022,
+    arXiv:2203.05482, "Model soups"). Where we differ: each of them was trained on other rows.
+    """
+    if len(networks) == 1:
+        return networks[0]
+    states = [each.model.state_dict() for each in networks]
+    mean = {
+        name: torch.stack([state[name] for state in states]).mean(dim=0)
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in states[0].items()
+    }
+    model = copy.deepcopy(networks[0].model)
+    model.load_state_dict(mean)
+    return Tuned(model, networks[-1].history)

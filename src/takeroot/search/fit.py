@@ -198,7 +198,7 @@ def _try(work: Work) -> Tried:
     for name in methods_of(work):
         method = METHODS[name]
         started = time.monotonic()
-        budget = _training_budget(work) if method.trained else None
+        budget = _training_budget(work, name) if method.trained else None
         if budget is not None and budget < 0 and tried.candidates:
             work.progress.note(f"{name} was not tried: the time limit leaves no room for it")
             continue
@@ -210,12 +210,12 @@ def _try(work: Work) -> Tried:
     return tried
 
 
-def _training_budget(work: Work) -> float | None:
+def _training_budget(work: Work, name: str) -> float | None:
     """Seconds fine-tuning may take now; cross-validation keeps some for the last training."""
     left = work.clock.left(EXPORT_S)
     if left is None:
         return None
-    return left * (1 - REFIT_SHARE) if retrained(work) else left
+    return left * (1 - REFIT_SHARE) if retrained(work, name) else left
 
 
 def _finish(

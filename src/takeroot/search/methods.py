@@ -47,12 +47,14 @@ class Tried:
         candidates: In the order tried.
         probe: The solved head, once any method has asked for it.
         tuned: The last network each trained method made, by the method's name.
+        judged: All the networks it made, one a part it was judged on.
         pool: The texts without labels, once self-training has asked for them.
     """
 
     candidates: list[Candidate]
     probe: Probe | None = None
     tuned: dict[str, Tuned] = field(default_factory=dict)
+    judged: dict[str, tuple[Tuned, ...]] = field(default_factory=dict)
     pool: Pool | None = None
 
 
@@ -75,9 +77,13 @@ class Method:
     encoder: bool = True
 
 
-def retrained(work: Work) -> bool:
-    """Whether a network is trained again on all rows: where rows are few, or time is given."""
-    return work.few or work.recipe.fit.preset == "best"
+def retrained(work: Work, name: str) -> bool:
+    """Whether a network is trained again on all rows: where rows are few, or time is given.
+
+    Networks of one start that were trained on several parts need no further training: their mean
+    has seen all rows.
+    """
+    return work.few or (work.recipe.fit.preset == "best" and name != "full")
 
 
 def every_row(work: Work) -> Part:
@@ -111,14 +117,16 @@ def _trained(name: str) -> Method:
         if tried.probe is None and work.task.pooled:
             _solved(work, tried)
         parts = BEST_PARTS if work.recipe.fit.preset == "best" else 1
-        judged, tried.tuned[name] = finetune.judge(
+        judged, tried.judged[name] = finetune.judge(
             work, tried.probe, dtype_of(work), budget_s, parts, adapter_of(name, work.recipe)
         )
+        tried.tuned[name] = tried.judged[name][-1]
         return judged
 
     def finish(work: Work, tried: Tried) -> tuple[Model, np.ndarray]:
-        if not retrained(work):
-            return tried.tuned[name], work.parts[0].train
+        if not retrained(work, name):
+            seen = [part.train for part in work.parts[: len(tried.judged[name])]]
+            return finetune.mean_of(tried.judged[name]), np.unique(np.concatenate(seen))
         every, adapter = every_row(work), adapter_of(name, work.recipe)
         config = finetune.configure(work, dtype_of(work), len(every.train), adapter)
         config = replace(config, budget_s=work.clock.left(EXPORT_S), patience=None)
@@ -138,7 +146,7 @@ def _judge_contrastive(work: Work, tried: Tried, budget_s: float | None) -> Judg
 
 
 def _finish_contrastive(work: Work, tried: Tried) -> tuple[Model, np.ndarray]:
-    if not retrained(work):
+    if not retrained(work, "contrastive"):
         return tried.tuned["contrastive"], work.parts[0].train
     assert tried.probe is not None
     every = every_row(work)
