@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import folders
 import pytest
@@ -18,6 +19,7 @@ from takeroot.bundle import load_predictor
 from takeroot.errors import RecipeError
 from takeroot.generation import fit_recipe
 from takeroot.recipe import from_dict
+from takeroot.train import loop
 from takeroot.train.helpers import together
 
 Build = Callable[..., Any]
@@ -52,13 +54,20 @@ def test_layers_divided_among_two_reach_the_weights_of_one(
     assert apart[" ".join(case) + ", sharded"] < FAR
 
 
-def test_a_fit_by_two_processes_answers_as_one_does(recipe_for: Build, tmp_path: Path) -> None:
-    made = recipe_for("llama", {"epochs": 1}, compress={"precision": "fp32"})
-    alone = fit_recipe(made, tmp_path / "alone")
+@pytest.mark.parametrize("shard", [False, True])
+def test_a_fit_by_two_processes_answers_as_one_does(
+    recipe_for: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shard: bool
+) -> None:
+    divided = Mock(wraps=loop.sharded)
+    monkeypatch.setattr(loop, "sharded", divided)
+    setting = {"compress": {"precision": "fp32"}}
+    alone = fit_recipe(recipe_for("llama", {"epochs": 1}, **setting), tmp_path / "alone")
 
     with together(2):
+        made = recipe_for("llama", {"epochs": 1, "shard": shard}, **setting)
         both = fit_recipe(made, tmp_path / "both")
 
+    assert divided.called == shard
     first, second = (load_predictor(run.bundle).predict(["hello 1"])[0] for run in (alone, both))
     assert first.text == second.text
     assert both.summary["valid"]["loss"] == pytest.approx(alone.summary["valid"]["loss"], rel=1e-5)

@@ -48,6 +48,7 @@ def work(work_of: Build, shop_examples: Build, encoder_folder: Path) -> Work:
         ("dropout", 0.25),
         ("patience", 4),
         ("recompute", True),
+        ("shard", True),
         ("seed", 9),
     ],
 )

@@ -21,7 +21,7 @@ from takeroot.models.adapters.prompt import Prompt
 from takeroot.models.generator import PretrainedGenerator
 from takeroot.models.layers import named_stacks
 from takeroot.recipe import SCRATCH, Recipe
-from takeroot.train import History, Progress, TrainConfig, train
+from takeroot.train import History, Progress, TrainConfig, configured, train
 from takeroot.train import precision as precisions
 from takeroot.train.run_folder import Kept
 
@@ -159,22 +159,15 @@ def _config(recipe: Recipe, adapter: Adapter | None, dtype: torch.dtype, kept: K
     fit, scratch = recipe.fit, recipe.model == SCRATCH
     rate = (SCRATCH_RATE if scratch else RATE) * (1.0 if adapter is None else adapter.rate)
     rate = fit.learning_rate or rate
-    return TrainConfig(
+    return configured(
+        fit,
+        dtype,
         epochs=fit.epochs or (SCRATCH_EPOCHS if scratch else EPOCHS),
         learning_rate=rate,
         head_learning_rate=rate,
         batch_size=fit.batch_size or (SCRATCH_BATCH if scratch else BATCH),
-        accumulate=fit.accumulate,
-        weight_decay=fit.weight_decay,
-        warmup_share=fit.warmup_share,
-        schedule=fit.schedule,
-        clip=fit.clip,
-        dropout=fit.dropout or 0.0,
         patience=fit.patience or PATIENCE,
-        precision=dtype,
-        recompute=fit.recompute,
         budget_s=_budget(kept),
-        seed=fit.seed,
     )
 
 

@@ -34,7 +34,7 @@ from takeroot.pretraining.objective import Language
 from takeroot.pretraining.prepare import Texts, prepare
 from takeroot.recipe import PretrainRecipe, from_dict_of
 from takeroot.stop import Stop, Stopped
-from takeroot.train import History, Progress, Silent, TrainConfig, train
+from takeroot.train import History, Progress, Silent, TrainConfig, configured, train
 from takeroot.train import precision as precisions
 from takeroot.train.clock import Clock
 from takeroot.train.memory import explained
@@ -232,21 +232,12 @@ def _config(recipe: PretrainRecipe, dtype: torch.dtype) -> TrainConfig:
     """The recipe's settings as the loop takes them."""
     settings = recipe.pretrain
     rate = settings.learning_rate or (ON_RATE if recipe.model else SCRATCH_RATE)
-    return TrainConfig(
-        epochs=settings.epochs,
+    return configured(
+        settings,
+        dtype,
         learning_rate=rate,
         head_learning_rate=rate,
-        batch_size=settings.batch_size,
-        accumulate=settings.accumulate,
-        weight_decay=settings.weight_decay,
-        warmup_share=settings.warmup_share,
-        schedule=settings.schedule,
-        clip=settings.clip,
-        dropout=settings.dropout,
-        patience=settings.patience,
-        precision=dtype,
         budget_s=settings.time_limit_s,
-        seed=settings.seed,
     )
 
 

@@ -28,7 +28,7 @@ from takeroot.search.beside import beside, tagged
 from takeroot.search.probe import Probe
 from takeroot.search.work import Judged, Part, Work, gather
 from takeroot.tasks import Encoded, Encoding, Task, encode_examples
-from takeroot.train import History, Labelled, Objective, TrainConfig, train
+from takeroot.train import History, Labelled, Objective, TrainConfig, configured, train
 from takeroot.train.frozen import AboveFrozen, outputs_below
 from takeroot.train.logistic import Linear
 from takeroot.train.masking import Masking, masking_for
@@ -85,23 +85,14 @@ def configure(
         rate, epochs = TAG_LEARNING_RATE, TAG_EPOCHS
     times = 1.0 if adapter is None else adapter.rate
     rate = rate if fit.learning_rate is None else fit.learning_rate / times
-    return TrainConfig(
+    return configured(
+        fit,
+        dtype,
         epochs=fit.epochs or epochs,
         learning_rate=times * rate,
         head_learning_rate=rate if work.task.pooled else 10 * rate,
         batch_size=batch,
-        accumulate=fit.accumulate,
-        weight_decay=fit.weight_decay,
-        warmup_share=fit.warmup_share,
-        schedule=fit.schedule,
-        clip=fit.clip,
-        dropout=fit.dropout or 0.0,
         average=FEW_AVERAGE if few else AVERAGE,
-        patience=fit.patience,
-        precision=dtype,
-        recompute=fit.recompute,
-        shard=fit.shard,
-        seed=fit.seed,
     )
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from takeroot.train.config import History, TrainConfig
+from takeroot.train.config import History, TrainConfig, configured
 from takeroot.train.loop import train
 from takeroot.train.objective import Labelled, Objective
 from takeroot.train.progress import Progress, Silent
 
-__all__ = ["History", "Labelled", "Objective", "Progress", "Silent", "TrainConfig", "train"]
+__all__ = [
+    "History",
+    "Labelled",
+    "Objective",
+    "Progress",
+    "Silent",
+    "TrainConfig",
+    "configured",
+    "train",
+]

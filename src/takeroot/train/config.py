@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,19 @@ class TrainConfig:
     part_tokens: int = 2048
     budget_s: float | None = None
     seed: int = 0
+
+
+def configured(settings: BaseModel, precision: torch.dtype, **chosen: Any) -> TrainConfig:
+    """A recipe's settings of a training, each by its name.
+
+    Args:
+        settings: The recipe's part with them.
+        precision: Format of the matrix products, as it was measured or asked for.
+        chosen: What the recipe leaves open, in place of what it says.
+    """
+    names = {each.name for each in fields(TrainConfig)} - {"precision"}
+    said = {name: value for name, value in settings if name in names and value is not None}
+    return TrainConfig(**{**said, **chosen}, precision=precision)
 
 
 @dataclass
