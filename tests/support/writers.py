@@ -127,20 +127,25 @@ def t5(seed: int = 0, **changes: Any) -> Any:
     return _wild(T5ForConditionalGeneration, config, seed)
 
 
+PAIR: dict[str, Any] = {  # sizes of an encoder and a decoder of the same kind
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 64,
+}
+
+
 def bart(seed: int = 0) -> Any:
     """A random BART of two layers and 64 positions over ``piece_tokenizer``'s tokens."""
     from transformers import BartConfig, BartForConditionalGeneration
 
     config = BartConfig(
         vocab_size=piece_tokenizer().get_vocab_size(),
-        d_model=32,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
-        max_position_embeddings=64,
+        **PAIR,
         pad_token_id=0,
         bos_token_id=1,
         eos_token_id=1,
@@ -157,14 +162,7 @@ def marian(seed: int = 0) -> Any:
     size = padded_last_tokenizer().get_vocab_size()
     config = MarianConfig(
         vocab_size=size,
-        d_model=32,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
-        max_position_embeddings=64,
+        **PAIR,
         pad_token_id=size - 1,
         bos_token_id=0,
         eos_token_id=0,

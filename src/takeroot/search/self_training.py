@@ -86,6 +86,16 @@ class Seen:
 
 def prepare(work: Work, probe: Probe, dtype: torch.dtype) -> Pool:
     """Embed the texts without labels and link all near texts."""
+    texts = drawn(work)
+    vectors = probes.vectors_of(work, texts, dtype)
+    return _linked(texts, probe, vectors)
+
+
+def drawn(work: Work) -> tuple[Example, ...]:
+    """The texts without labels, or as many of them as a graph can hold.
+
+    Rows have a label, so they are given one; nobody looks at it.
+    """
     texts = work.unlabelled
     if len(texts) > MOST_TEXTS:
         random = np.random.default_rng(work.recipe.fit.seed)
@@ -94,9 +104,7 @@ def prepare(work: Work, probe: Probe, dtype: torch.dtype) -> Pool:
         work.progress.note(
             f"data.unlabelled: {MOST_TEXTS:,} of {len(work.unlabelled):,} texts are drawn"
         )
-    texts = tuple(replace(text, label=work.task.labels[0]) for text in texts)
-    vectors = probes.vectors_of(work, texts, dtype)
-    return _linked(texts, probe, vectors)
+    return tuple(replace(text, label=work.task.labels[0]) for text in texts)
 
 
 def judge_solved(work: Work, probe: Probe, pool: Pool, parts: Sequence[Part]) -> Judged:

@@ -43,7 +43,7 @@ from takeroot.search.finetune import Tuned
 from takeroot.search.material import Material
 from takeroot.search.nli import Asked, Nli, ask
 from takeroot.search.propagate import affinities, propagate
-from takeroot.search.self_training import MOST_TEXTS, STEPS, WEIGHT, C
+from takeroot.search.self_training import STEPS, WEIGHT, C, drawn
 from takeroot.search.work import Judged, Work
 from takeroot.train import History, Progress
 from takeroot.train.logistic import Linear, solve
@@ -145,7 +145,7 @@ def _learnt(
         head: Made of them.
         bundle: What is asked about the texts, or None.
     """
-    texts = _drawn(work)
+    texts = drawn(work)
     vectors = probes.vectors_of(work, texts, torch.float32)
     likely = softmax(head.logits(vectors))  # (U, K)
     asked = None
@@ -163,16 +163,6 @@ def _learnt(
         max_steps=STEPS,
     )
     return solved, asked
-
-
-def _drawn(work: Work) -> list[Example]:
-    """The texts without labels, or as many of them as a graph can hold."""
-    count = len(work.unlabelled)
-    order = np.random.default_rng(work.recipe.fit.seed).permutation(count)[:MOST_TEXTS]
-    if count > MOST_TEXTS:
-        work.progress.note(f"data.unlabelled: {MOST_TEXTS:,} of {count:,} texts are drawn")
-    first = work.task.labels[0]  # rows have a label; nobody looks at it
-    return [replace(work.unlabelled[k], label=first) for k in np.sort(order)]
 
 
 def prototypes(work: Work) -> np.ndarray:

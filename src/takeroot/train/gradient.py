@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from takeroot.errors import OutOfMemoryError
+from takeroot.train.config import TrainConfig
 from takeroot.train.group import ALONE, Group
 from takeroot.train.memory import ran_out
 from takeroot.train.objective import Objective
@@ -44,7 +45,7 @@ class Gradient:
         lengths: np.ndarray,
         precision: torch.dtype,
         group: Group = ALONE,
-        most_tokens: int = 2048,
+        most_tokens: int = TrainConfig.part_tokens,
     ) -> None:
         self._model, self._objective, self._rows = model, objective, rows
         self._lengths, self._precision = lengths, precision
