@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import takeroot.recipe
 from takeroot.recipe import PretrainRecipe, from_dict_of, keys, render
+from takeroot.train import TrainConfig
 
 PACKAGE = Path(takeroot.recipe.__file__).parents[1]
 READERS = (*PACKAGE.glob("pretraining/*.py"), PACKAGE / "models" / "vocabulary.py")
@@ -17,8 +20,16 @@ PAGE = Path(__file__).parents[1] / "docs" / "pretraining.md"
 
 @pytest.fixture(scope="module")
 def read_names() -> set[str]:
-    """Every attribute that pretraining, and the tokenizers it makes, read."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in READERS]
+    """Every attribute that pretraining, and the tokenizers it makes, read.
+
+    The loop's own settings are handed to it by name, and read there.
+    """
+    of_the_loop = {each.name for each in fields(TrainConfig)}
+    return attributes(READERS) | (of_the_loop & attributes(PACKAGE.glob("train/*.py")))
+
+
+def attributes(paths: Iterable[Path]) -> set[str]:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
     return {
         node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)
     }

@@ -108,7 +108,7 @@ async def _live(
     pool, settings = service.pool, service.settings
     stop = asyncio.Event()
     asyncio.get_running_loop().set_exception_handler(_unforeseen)
-    signals_away = _on_signal(stop)
+    signals_away = _on_signal(service, stop)
     opening = asyncio.create_task(service.start())
     try:
         # The workers are started and given bundles meanwhile.
@@ -193,9 +193,8 @@ class _Listeners:
         return Addresses(f"{scheme}://{settings.url_host}:{port}", grpc)
 
     async def close(self, service: Service, settings: Settings) -> None:
-        """Say that the end is near, wait, close, and wait for what was accepted."""
+        """Wait while others learn that the end is near, close, and wait for what was accepted."""
         assert self.running is not None
-        service.draining = True
         await asyncio.sleep(settings.drain_delay_s)
         service.closing = asyncio.Event()
         self.rest.should_exit = True
@@ -305,7 +304,7 @@ async def _uvicorn_serve(server: Any) -> None:
         await server._serve()
 
 
-def _on_signal(stop: asyncio.Event) -> Callable[[], None]:
+def _on_signal(service: Service, stop: asyncio.Event) -> Callable[[], None]:
     """Set ``stop`` at the first SIGTERM or Ctrl-C; gives what takes the handlers away."""
     loop = asyncio.get_running_loop()
     kinds = (signal.SIGTERM, signal.SIGINT)
@@ -313,6 +312,7 @@ def _on_signal(stop: asyncio.Event) -> Callable[[], None]:
     def heard() -> None:
         if stop.is_set():
             raise SystemExit(1)
+        service.draining = True  # at once: what is answered from here on says "connection: close"
         stop.set()
 
     for kind in kinds:
