@@ -57,7 +57,7 @@ def test_no_option_is_described_that_the_command_lacks(command: str) -> None:
     assert set(OPTION.findall(section(command))) - EVERYWHERE <= there
 
 
-@pytest.mark.parametrize("path", [*DOCS.glob("*.md"), *DOCS.parent.glob("README*.md")], ids=str)
+@pytest.mark.parametrize("path", [*DOCS.rglob("*.md"), *DOCS.parent.glob("README*.md")], ids=str)
 def test_commands_named_on_a_page_exist(path: Path) -> None:
     named = re.findall(r"(?:^|`)takeroot ((?:[a-z]+ ?)+)", path.read_text(encoding="utf-8"), re.M)
 
