@@ -119,3 +119,8 @@ def test_settings_of_another_method_are_refused_before_anything_is_read(fit: Bui
         fit(fit={"method": "probe", "freeze": 1})
     with pytest.raises(RecipeError, match=r"fit.freeze: .*data.unlabelled trains every layer"):
         check(from_dict({"fit": {"freeze": 1}, "data": {"unlabelled": "texts.csv"}}))
+
+
+def test_a_setting_that_nothing_tried_would_take_is_refused(fit: Build) -> None:
+    with pytest.raises(RecipeError, match=r"fit.freeze: .*no network here \(fit.preset: fast"):
+        fit(fit={"preset": "fast", "freeze": 1})

@@ -15,7 +15,8 @@ def methods_of(work: Work) -> list[str]:
     """The methods to try, cheapest first.
 
     Raises:
-        RecipeError: If the method asked for does not fit the task or the way of abstaining.
+        RecipeError: If the method asked for does not fit the task or the way of abstaining, or
+            nothing that auto would try takes a setting.
     """
     wanted = work.recipe.fit.method
     away = work.recipe.abstain.method
@@ -32,9 +33,16 @@ def methods_of(work: Work) -> list[str]:
             )
         return [wanted, *_by_itself(work)]
     few = finetune.few_labelled(work.task, work.own)
-    whole = work.recipe.fit.freeze or work.also  # which contrastive training does not take
+    # Settings that contrastive training does not take.
+    whole = "fit.freeze" if work.recipe.fit.freeze else "data.also" if work.also else ""
     tried = AUTO_OF_FEW if few and not whole else AUTO
     found = [name for name in able if name in tried and _worth_trying(work, name)]
+    if whole and "full" not in found:
+        raise RecipeError(
+            f"{whole}: fit.method: auto trains no network here (fit.preset: "
+            f"{work.recipe.fit.preset}), so nothing would come of it; name the method, such as "
+            "full, or leave it out"
+        )
     return [*found, *_by_itself(work)]
 
 
