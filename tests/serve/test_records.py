@@ -18,10 +18,14 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+import writers
 from tritonclient.utils import InferenceServerException
 
 from takeroot.bundle import Answer, BundleWriter, Spec, open_bundle
 from takeroot.bundle.answer import Entity
+from takeroot.bundle.chat import Turn
+from takeroot.data import read
+from takeroot.data.exchanges import exchange_columns, exchanges
 from takeroot.privacy import Masker
 from takeroot.serve.models import ModelInfo
 from takeroot.serve.records import Recorder
@@ -277,18 +281,76 @@ def test_pairs_and_several_labels_are_recorded_whole(tmp_path: Path) -> None:
     assert (line["labels"], "second" in line, "probabilities" in line) == (["x", "y"], False, False)
 
 
-def keep(folder: Path, task: str, inputs: list[Any], answers: list[Answer]) -> list[dict[str, Any]]:
+def test_what_a_model_wrote_is_recorded_as_rows_to_learn_from(
+    serve: Serve, talk_bundle: Path, tmp_path: Path
+) -> None:
+    server = serve(talk_bundle, "--record", str(tmp_path / "kept"), "--workers", "1")
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "你好"}]
+    body = {"inputs": ["hello", chat], "options": {"max_new_tokens": 5}}
+
+    told = json.loads(server.call("POST", "/v1/models/talk/predict", body)[2])["predictions"]
+    server.call("POST", "/v1/models/talk/predict", {**body, "options": {"stream": True}})
+    server.stop()
+
+    first, second, *streamed = recorded(tmp_path / "kept", "talk")
+    assert (first["prompt"], first["response"]) == ("hello", told[0]["text"])
+    assert second["messages"] == [*chat, {"role": "assistant", "content": told[1]["text"]}]
+    assert [line.get("prompt") for line in streamed] == ["hello", None]
+    (file,) = (tmp_path / "kept/talk").iterdir()
+    rows = exchanges(read(file), exchange_columns(read(file), "generate")).rows
+    assert [row.response for row in rows] == [told[1]["text"], streamed[1]["messages"][-1]["content"]]
+
+
+def test_what_a_model_wrote_is_masked_as_well(tmp_path: Path) -> None:
+    written = Answer(text="I told ann@example.com", tokens=5, confidence=0.5, reason="max_tokens")
+
+    turns = (Turn("user", "mail to ann@b.cn"),)
+    first, second = keep(tmp_path, "generate", [MAIL, turns], [written, written])
+
+    assert (first["prompt"], first["response"]) == (MASKED, "I told [EMAIL]")
+    assert [each["content"] for each in second["messages"]] == ["mail to [EMAIL]", "I told [EMAIL]"]
+    assert (first["reason"], first["masked"], "label" in first) == ("max_tokens", True, False)
+
+
+def test_nothing_is_kept_where_what_was_written_cannot_be_masked(tmp_path: Path) -> None:
+    written = Answer(text="unreadable", tokens=5, confidence=0.5)
+
+    kept = keep(
+        tmp_path, "generate", ["hello"], [written], Masker(recognisers={"odd": Unreadable()})
+    )
+
+    assert kept == []
+
+
+class Unreadable:
+    """A recogniser that fails over one word."""
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        if "unreadable" in text:
+            raise ValueError(text)
+        return []
+
+    def value(self, piece: str) -> str:
+        return piece
+
+
+def keep(
+    folder: Path, task: str, inputs: list[Any], answers: list[Answer], masker: Masker | None = None
+) -> list[dict[str, Any]]:
     """The lines of one request, recorded in this process."""
     values: dict[str, Any] = {"name": task, "task": task, "labels": ("x", "y", "z")}
     tag = {"runtime": "onnx", "normalisation": "none"}
-    spec = Spec.model_validate(values | (tag if task == "tag" else {"runtime": "linear"}))
+    values |= tag if task == "tag" else {"runtime": "linear"}
+    spec = Spec.model_validate(writers.generate_spec(name=task) if task == "generate" else values)
     info = ModelInfo(task, "0123456789ab", spec, "0" * 64)
 
-    async def run() -> None:
-        recorder = Recorder(folder, Masker(names=["Ann Lee"]), mask=True)
+    async def run() -> Recorder:
+        recorder = Recorder(folder, masker or Masker(names=["Ann Lee"]), mask=True)
         texts = await recorder.prepare(spec, inputs, asyncio.get_running_loop().time() + 60)
         recorder.keep(info, "t", texts, answers)
         recorder.close()
+        return recorder
 
-    asyncio.run(run())
-    return recorded(folder, task)
+    recorder = asyncio.run(run())
+    assert recorder.written + recorder.dropped == len(answers)
+    return recorded(folder, task) if recorder.written else []

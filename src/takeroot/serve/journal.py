@@ -79,7 +79,13 @@ class Journal:
                 self._waiting.append(entry)
                 self._changed.notify()
         if not room:
-            self._drop(entry.count, "the disk is slower than what is to be recorded")
+            self.drop(entry.count, "the disk is slower than what is to be recorded")
+
+    def drop(self, count: int, cause: str) -> None:
+        """Count what is not written, and say so now and then."""
+        with self._changed:
+            self.dropped += count
+        self._seldom.tell(count, cause)
 
     def close(self) -> None:
         """Write what waits and end the thread; calling it again does nothing."""
@@ -90,7 +96,7 @@ class Journal:
         with self._changed:
             left, self._waiting = self._waiting, []
         if left:
-            self._drop(sum(entry.count for entry in left), f"not written within {CLOSE_S:g} s")
+            self.drop(sum(entry.count for entry in left), f"not written within {CLOSE_S:g} s")
         self._seldom.flush()
 
     def _run(self) -> None:
@@ -117,17 +123,11 @@ class Journal:
         try:
             append(self._folder / file, (entry.lines() for entry in entries))
         except OSError as error:
-            self._drop(count, f"{self._folder / file}: {error.strerror}")
+            self.drop(count, f"{self._folder / file}: {error.strerror}")
         except Exception as error:  # a fault of ours must not end the thread
-            self._drop(count, place(error))
+            self.drop(count, place(error))
         else:
             self.written += count
-
-    def _drop(self, count: int, cause: str) -> None:
-        """Count what is not written, and say so now and then."""
-        with self._changed:
-            self.dropped += count
-        self._seldom.tell(count, cause)
 
 
 def append(path: Path, pieces: Iterable[bytes]) -> None:

@@ -205,10 +205,9 @@ class Models:
             return
         name, version = opened.spec.name, opened.sha256[:VERSION_DIGITS]
         entries = self.settings.cache_entries.get(name)
-        if opened.spec.writes and (entries is not None or self.settings.record is not None):
+        if opened.spec.writes and entries is not None:
             self.pool.forget(place.key)
-            option = "--record" if entries is None else f"--cache {name}"
-            raise BundleError(f"{option}: {name} writes texts, which are not kept; leave it out")
+            raise BundleError(f"--cache {name}: writes texts, which are not kept; leave it out")
         shared = None if entries is None else Flights(Cache(entries, self.settings.cache_bytes))
         info = ModelInfo(name, version, opened.spec, opened.sha256)
         self._served[place.key] = Served(opened, info, shared)

@@ -2,34 +2,34 @@
 
 Personal data is masked before a text is computed or kept, in a thread beside the event loop, a few
 thousand characters at a time so that a long text does not hold up short ones. A text that cannot
-be masked is refused: nothing of it is kept. See ``journal`` for how lines get into files.
+be masked is refused: nothing of it is kept. What a model has written is masked as well, behind its
+request; where that cannot be done, nothing of the request is kept. See ``record_lines`` for what a
+line holds, and ``journal`` for how lines get into files.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec.structs import replace
-
 from takeroot.bundle.answer import Answer
+from takeroot.bundle.chat import Turn
 from takeroot.bundle.spec import Spec
 from takeroot.errors import DataError, RecipeError
 from takeroot.privacy import KEY_BYTES, Masked, Masker, MaskingError, read_names
 from takeroot.serve.faults import ServeError
 from takeroot.serve.journal import Entry, Journal
+from takeroot.serve.record_lines import About, Kept, Outcome, lines_of, outcome_of
 from takeroot.serve.request_id import REQUEST_ID
 from takeroot.serve.seldom import Seldom
 from takeroot.serve.settings import Settings
-from takeroot.serve.wire import Input
+from takeroot.serve.wire import Input, Prompt
 
 if TYPE_CHECKING:
     from takeroot.serve.models import ModelInfo
@@ -38,74 +38,7 @@ CHARS_AT_ONCE = 4096  # of the texts that are masked in one go
 ENTRY_BYTES = 1024  # what a line takes in memory beside its text, about
 LABEL_BYTES = 128  # and each label of its answer
 
-Kept = tuple[Masked, ...]  # a text, or the two of a pair
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """A request that is recorded.
-
-    Args:
-        time: When it was answered.
-        request_id: As the caller was told.
-        model: The model's name.
-        version: Its version.
-        token: Name of the caller's token.
-        masked: Whether personal data was replaced in its texts.
-    """
-
-    time: datetime
-    request_id: str
-    model: str
-    version: str
-    token: str
-    masked: bool
-
-
-class Stretch(msgspec.Struct):
-    """An entity; offsets into the recorded text."""
-
-    start: int
-    end: int
-    label: str
-    text: str
-    confidence: float
-
-
-class Outcome(msgspec.Struct):
-    """What is recorded of an answer: all but the probabilities."""
-
-    confidence: float
-    abstained: bool
-    reason: str | None
-    label: str | msgspec.UnsetType = msgspec.UNSET
-    labels: list[str] | msgspec.UnsetType = msgspec.UNSET
-    entities: list[Stretch] | msgspec.UnsetType = msgspec.UNSET
-
-
-class Line(msgspec.Struct):
-    """One line of a file."""
-
-    time: str
-    request_id: str
-    model: str
-    version: str
-    token: str
-    masked: bool
-    text: str
-    second: str | msgspec.UnsetType
-    label: str | msgspec.UnsetType
-    labels: list[str] | msgspec.UnsetType
-    entities: list[Stretch] | msgspec.UnsetType
-    confidence: float
-    abstained: bool
-    reason: str | None
-
-
-_decoder = msgspec.json.Decoder(Outcome)
-_encode = msgspec.json.Encoder().encode
 
 
 class Recorder:
@@ -137,19 +70,21 @@ class Recorder:
         """Lines that could not be written."""
         return self._journal.dropped
 
-    async def prepare(self, spec: Spec, inputs: Sequence[Input], limit: float) -> list[Kept]:
+    async def prepare(
+        self, spec: Spec, inputs: Sequence[Input | Prompt], limit: float
+    ) -> list[Kept]:
         """The texts as they may be kept, before anything is done with them.
 
         Args:
             spec: Of the model they are for.
-            inputs: Texts or pairs.
+            inputs: Texts, pairs or chats.
             limit: When time is up, on the loop's clock.
 
         Raises:
             ServeError: masking_failed, deadline_exceeded.
         """
         if not self._masks(spec):
-            return [tuple(map(Masked, _texts(item))) for item in inputs]
+            return [_kept(item, Masked) for item in inputs]
         self.masking += len(inputs)
         try:
             async with asyncio.timeout_at(limit):
@@ -176,17 +111,42 @@ class Recorder:
         now = datetime.now(UTC)
         masked = self._masks(info.spec)
         about = About(now, REQUEST_ID.get(), info.name, info.version, token, masked)
-        chars = sum(len(part.text) for each in texts for part in each)
-        written = sum(len(each) for each in found if isinstance(each, bytes))
-        labels = len(info.spec.labels) * sum(isinstance(each, Answer) for each in found)
-        size = ENTRY_BYTES * len(texts) + chars + written + LABEL_BYTES * labels
-        file = f"{info.name}/{now:%Y-%m-%d}.jsonl"
-        lines = partial(_lines, about, texts, found)
+        if masked and info.spec.writes:
+            self._thread.submit(
+                self._keep_masked, about, texts, [outcome_of(each) for each in found]
+            )
+        else:
+            self._put(about, texts, found, len(info.spec.labels))
+
+    def _put(
+        self,
+        about: About,
+        texts: list[Kept],
+        found: Sequence[bytes | Answer | Outcome],
+        labels: int = 0,
+    ) -> None:
+        """Have lines written."""
+        chars = sum(len(part.text) for each in texts for part in each.parts)
+        answers = sum(_size(each, labels) for each in found)
+        size = ENTRY_BYTES * len(texts) + chars + answers
+        file = f"{about.model}/{about.time:%Y-%m-%d}.jsonl"
+        lines = partial(lines_of, about, texts, found)
         self._journal.put(Entry(file, len(texts), size, lines))
+
+    def _keep_masked(self, about: About, texts: list[Kept], found: list[Outcome]) -> None:
+        """In the thread: mask what was written, and have it recorded."""
+        try:
+            for each in found:
+                assert isinstance(each.text, str)
+                each.text = self._masker.mask(each.text).text
+        except MaskingError as error:
+            self._journal.drop(len(texts), str(error))
+        else:
+            self._put(about, texts, found)
 
     def close(self) -> None:
         """Write what waits and end the threads."""
-        self._thread.shutdown(cancel_futures=True)
+        self._thread.shutdown()
         self._journal.close()
         self._seldom.flush()
 
@@ -194,7 +154,7 @@ class Recorder:
         """Whether this model's texts are kept only masked."""
         return self._mask or spec.mask
 
-    async def _masked(self, inputs: Sequence[Input]) -> list[Kept]:
+    async def _masked(self, inputs: Sequence[Input | Prompt]) -> list[Kept]:
         """The masked texts; between two goes others have their turn."""
         loop = asyncio.get_running_loop()
         done: list[Kept] = []
@@ -202,9 +162,9 @@ class Recorder:
             done += await loop.run_in_executor(self._thread, self._mask_all, part)
         return done
 
-    def _mask_all(self, inputs: Sequence[Input]) -> list[Kept]:
+    def _mask_all(self, inputs: Sequence[Input | Prompt]) -> list[Kept]:
         """In the thread: mask some texts."""
-        return [tuple(map(self._masker.mask, _texts(item))) for item in inputs]
+        return [_kept(item, self._masker.mask) for item in inputs]
 
 
 def open_recorder(folder: Path, settings: Settings) -> Recorder:
@@ -240,12 +200,27 @@ def _read_key(path: Path) -> bytes:
     return key
 
 
-def _texts(item: Input) -> tuple[str, ...]:
+def _texts(item: Input | Prompt) -> list[str]:
     """The texts of an input."""
-    return (item,) if isinstance(item, str) else item
+    if isinstance(item, str):
+        return [item]
+    return [each.content if isinstance(each, Turn) else each for each in item]
 
 
-def _goes(inputs: Sequence[Input]) -> Iterator[Sequence[Input]]:
+def _kept(item: Input | Prompt, mask: Callable[[str], Masked]) -> Kept:
+    """An input with each of its texts masked."""
+    roles = () if isinstance(item, str) else (each.role for each in item if isinstance(each, Turn))
+    return Kept(tuple(map(mask, _texts(item))), tuple(roles))
+
+
+def _size(answer: bytes | Answer | Outcome, labels: int) -> int:
+    """About how much memory an answer takes, in bytes."""
+    if isinstance(answer, bytes):
+        return len(answer)
+    return LABEL_BYTES * labels + (len(answer.text) if isinstance(answer.text, str) else 0)
+
+
+def _goes(inputs: Sequence[Input | Prompt]) -> Iterator[Sequence[Input | Prompt]]:
     """Inputs in stretches of some thousand characters, one input at least."""
     start = chars = 0
     for place, item in enumerate(inputs):
@@ -255,49 +230,3 @@ def _goes(inputs: Sequence[Input]) -> Iterator[Sequence[Input]]:
             start, chars = place, 0
         chars += size
     yield inputs[start:]
-
-
-def _lines(about: About, texts: list[Kept], found: Sequence[bytes | Answer]) -> bytes:
-    """The lines of one request, in order of its texts."""
-    time = about.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    made = []
-    for kept, answer in zip(texts, found, strict=True):
-        outcome = _outcome_of(answer)
-        line = Line(
-            time=time,
-            request_id=about.request_id,
-            model=about.model,
-            version=about.version,
-            token=about.token,
-            masked=about.masked,
-            text=kept[0].text,
-            second=kept[1].text if len(kept) > 1 else msgspec.UNSET,
-            label=outcome.label,
-            labels=outcome.labels,
-            entities=_moved(outcome.entities, kept[0]),
-            confidence=outcome.confidence,
-            abstained=outcome.abstained,
-            reason=outcome.reason,
-        )
-        made.append(_encode(line))
-    return b"\n".join((*made, b""))
-
-
-def _outcome_of(answer: bytes | Answer) -> Outcome:
-    """What is kept of an answer, in whichever form it came."""
-    if isinstance(answer, bytes):
-        return _decoder.decode(answer)
-    return msgspec.convert(answer.to_json(), Outcome)
-
-
-def _moved(
-    entities: list[Stretch] | msgspec.UnsetType, kept: Masked
-) -> list[Stretch] | msgspec.UnsetType:
-    """Entities where they stand in the recorded text, with its characters."""
-    if isinstance(entities, msgspec.UnsetType):
-        return entities
-    moved = []
-    for each in entities:
-        start, end = kept.span(each.start, each.end)
-        moved.append(replace(each, start=start, end=end, text=kept.text[start:end]))
-    return moved

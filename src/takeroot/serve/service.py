@@ -11,7 +11,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from takeroot.bundle.answer import Answer
 from takeroot.serve.asked import check_inputs, limit_of
@@ -306,8 +306,7 @@ class Service:
     ) -> list[Any]:
         """The answers, kept beside the texts; a text that cannot be masked is not even computed."""
         assert self.recorder is not None
-        inputs = cast(Sequence[Input], asked.inputs)  # models that write are not recorded
-        texts = await self.recorder.prepare(served.info.spec, inputs, limit)
+        texts = await self.recorder.prepare(served.info.spec, asked.inputs, limit)
         work = Work(asked, served.opened, served.shared)  # much may have been answered meanwhile
         found = await work.done(self.pool, arrived, limit, about)
         self.recorder.keep(served.info, CALLER.get().name, texts, found)
