@@ -12,7 +12,7 @@ import pytest
 from takeroot.bundle import load_predictor, open_bundle
 from takeroot.data import read_object
 from takeroot.errors import RecipeError
-from takeroot.search import Run, fit_recipe
+from takeroot.search import Run, fit_recipe, probe
 from takeroot.train.gradient import Gradient
 
 Build = Callable[..., Any]
@@ -229,6 +229,23 @@ def test_too_little_time_leaves_fine_tuning_out_with_a_note(
 
     assert "contrastive was not tried: the time limit leaves no room for it" in told.notes
     assert [each["method"] for each in run.summary["candidates"]] == ["tfidf", "probe"]
+
+
+def test_an_encoder_that_would_take_too_long_is_left_out_with_a_note(
+    recipe_of: Build,
+    shop_table: Build,
+    log: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = log()
+    monkeypatch.setattr(probe, "ANYWAY_S", 0.0)
+
+    recipe = recipe_of(fit={"time_limit_s": 5, "preset": "fast"})  # less than export is given
+    run = fit_recipe(recipe, tmp_path / "r", table=shop_table(), progress=told)
+
+    assert any(note.startswith("probe was not tried: embedding ") for note in told.notes)
+    assert [each["method"] for each in run.summary["candidates"]] == ["tfidf"]
 
 
 @pytest.mark.parametrize("stage", ["TF-IDF", "embedding", "contrastive"])

@@ -298,7 +298,10 @@ def test_what_a_model_wrote_is_recorded_as_rows_to_learn_from(
     assert [line.get("prompt") for line in streamed] == ["hello", None]
     (file,) = (tmp_path / "kept/talk").iterdir()
     rows = exchanges(read(file), exchange_columns(read(file), "generate")).rows
-    assert [row.response for row in rows] == [told[1]["text"], streamed[1]["messages"][-1]["content"]]
+    assert [row.response for row in rows] == [
+        told[1]["text"],
+        streamed[1]["messages"][-1]["content"],
+    ]
 
 
 def test_what_a_model_wrote_is_masked_as_well(tmp_path: Path) -> None:

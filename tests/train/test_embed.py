@@ -46,11 +46,12 @@ def test_logits_come_in_the_order_of_the_rows(name: str, tiny_model: Callable[..
 
 
 def test_progress_counts_rows(tiny_model: Callable[..., Any]):
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, int, float]] = []
 
     embed(tiny_model(TASKS["classify"]), ROWS, on_rows=lambda *done: seen.append(done))
 
-    assert seen[-1] == (5, 5)
+    assert seen[-1] == (5, 5, 1.0)
+    assert [share for *_, share in seen] == sorted({share for *_, share in seen})
     assert len(seen) > 1
 
 

@@ -202,7 +202,11 @@ def _try(work: Work) -> Tried:
         if budget is not None and budget < 0 and tried.candidates:
             work.progress.note(f"{name} was not tried: the time limit leaves no room for it")
             continue
-        judged = method.judge(work, tried, budget)
+        try:
+            judged = method.judge(work, tried, budget)
+        except probes.NoTimeError as error:
+            work.progress.note(f"{name} was not tried: {error}")
+            continue
         seconds = time.monotonic() - started
         found = candidate(work, name, seconds, judged)
         work.progress.note(f"{name}: {work.task.metric} {found.score:.4f} in {seconds:.0f} s")

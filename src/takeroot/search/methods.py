@@ -98,8 +98,14 @@ def _finish_tfidf(work: Work, tried: Tried) -> tuple[Model, np.ndarray]:
 
 
 def _solved(work: Work, tried: Tried) -> Judged:
-    """The solved head's outputs; the head is kept for the methods that start from it."""
-    tried.probe, judged = probes.prepare(work, dtype_of(work))
+    """The solved head's outputs; the head is kept for the methods that start from it.
+
+    Raises:
+        NoTimeError: If something else can be kept and embedding the rows would take too long.
+    """
+    left = work.clock.left(EXPORT_S) if tried.candidates else None
+    most_s = None if left is None else max(left, probes.ANYWAY_S)
+    tried.probe, judged = probes.prepare(work, dtype_of(work), most_s)
     return judged
 
 

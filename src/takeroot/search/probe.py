@@ -8,6 +8,7 @@ what a person would go by. The penalty C is chosen by the same judged rows.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ PENALTIES = (3.0, 10.0, 30.0, 100.0)
 MANY_ROWS = 5000  # beyond, the choice of C hardly matters and each try takes seconds
 PENALTIES_OF_MANY = (10.0, 30.0)
 STEPS_OF_MANY = 30
+LOOKED_AT = 0.02  # share of the tokens after which the time for all of them is told
+ANYWAY_S = 5.0  # embedding that takes less is not left out for want of time
 NAMED_ROWS = 50  # rows a label up to which label names are tried as training rows
 
 
@@ -74,20 +77,44 @@ def takes_shapes(pretrained: Pretrained, task: Task) -> bool:
     return not task.pooled and pretrained.architecture.token_types
 
 
-def vectors_of(work: Work, examples: Sequence[Example], dtype: torch.dtype) -> np.ndarray:
-    """Vectors (N, H) of unit length of some rows by the frozen encoder."""
+class NoTimeError(Exception):
+    """Embedding all rows would take longer than there is time for."""
+
+
+def vectors_of(
+    work: Work, examples: Sequence[Example], dtype: torch.dtype, most_s: float | None = None
+) -> np.ndarray:
+    """Vectors (N, H) of unit length of some rows by the frozen encoder.
+
+    Raises:
+        NoTimeError: If that would take more than ``most_s`` seconds, by its first rows.
+    """
     assert work.pretrained is not None
     found = encode_examples(work.task, work.pretrained.tokenizer, examples, work.max_tokens)
+    began, looked = time.monotonic(), most_s is None
 
-    def report(done: int, total: int) -> None:
+    def report(done: int, total: int, share: float) -> None:
+        nonlocal looked
         work.progress.step("embedding", done, total, {})
+        if not looked and share >= LOOKED_AT:
+            looked = True
+            seconds = work.measured("embedding_s", lambda: (time.monotonic() - began) / share)
+            if seconds > most_s:
+                raise NoTimeError(
+                    f"embedding {total:,} texts would take {seconds:.0f} s, more than the time "
+                    "limit leaves"
+                )
 
     return embed(build(work.pretrained, work.task), found.rows, dtype=dtype, on_rows=report)
 
 
-def prepare(work: Work, dtype: torch.dtype) -> tuple[Probe, Judged]:
-    """Embed all rows, choose penalty and use of the label names, and judge that choice."""
-    vectors = vectors_of(work, work.rows, dtype)
+def prepare(work: Work, dtype: torch.dtype, most_s: float | None = None) -> tuple[Probe, Judged]:
+    """Embed all rows, choose penalty and use of the label names, and judge that choice.
+
+    Raises:
+        NoTimeError: If embedding would take more than ``most_s`` seconds.
+    """
+    vectors = vectors_of(work, work.rows, dtype, most_s)
     names = None
     if work.task.name == "classify" and len(work.rows) <= NAMED_ROWS * len(work.task.labels):
         names = vectors_of(work, named(work), dtype)

@@ -18,7 +18,7 @@ from takeroot.train.precision import autocast
 
 TOKENS = 4096  # padded tokens a batch: enough to keep the cores busy, small enough for the cache
 
-OnRows = Callable[[int, int], None]  # rows done, rows in all
+OnRows = Callable[[int, int, float], None]  # rows done, rows in all, share of their tokens
 
 
 def embed(
@@ -63,9 +63,10 @@ def predict(
 def _run(model: TextModel, rows: Sequence[Encoded], on_rows: OnRows | None) -> Iterator[np.ndarray]:
     """The batches, with the model in evaluation mode and progress reported."""
     model.eval()
-    done = 0
-    for numbers in by_length(np.array([len(row.ids) for row in rows]), TOKENS):
+    lengths = np.array([len(row.ids) for row in rows])
+    done = tokens = 0
+    for numbers in by_length(lengths, TOKENS):
         yield numbers
-        done += len(numbers)
+        done, tokens = done + len(numbers), tokens + int(lengths[numbers].sum())
         if on_rows is not None:
-            on_rows(done, len(rows))
+            on_rows(done, len(rows), tokens / int(lengths.sum()))
