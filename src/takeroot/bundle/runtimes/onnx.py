@@ -31,6 +31,8 @@ from takeroot.errors import BundleError
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
 
+SLOWER = ["SkipLayerNormFusion"]  # of onnxruntime's optimizers: a tenth of a run (measured)
+
 _BATCH = 512  # inputs tokenised at a time
 
 _Job = Future[list[np.ndarray]]
@@ -144,7 +146,9 @@ def _open(model: bytes) -> Any:
     # The last level only changes convolutions, and costs a quarter of the time to open.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
+        )
         session._model_bytes = None  # kept to open it anew on other providers: the file's size
         return session
     except Exception as error:  # onnxruntime's errors share no base class of their own
