@@ -40,6 +40,7 @@ class Shown:
         self._stages: dict[str, TaskID] = {}
         self._stage = ""  # of the last step without a terminal
         self._began = self._told = time.monotonic()
+        self._at_first = 0  # steps of the stage done by then: a resumed one does not begin at none
 
     def note(self, message: str) -> None:
         """Print one sentence."""
@@ -52,18 +53,20 @@ class Shown:
             self._tell(stage, done, total, shown)
             return
         if stage not in self._stages:
-            self._stages[stage] = self._bar.add_task(escape(stage), figures="")
+            self._stages[stage] = self._bar.add_task(
+                escape(stage), completed=done, total=total, figures=""
+            )
         self._bar.update(self._stages[stage], completed=done, total=total, figures=shown)
 
     def _tell(self, stage: str, done: int, total: int, figures: str) -> None:
         """Print a line, unless the last is too fresh."""
         now = time.monotonic()
         if stage != self._stage:
-            self._stage, self._began, self._told = stage, now, now
-        if now - self._told < self._line_every_s or not 0 < done < total:
+            self._stage, self._began, self._told, self._at_first = stage, now, now, done
+        if now - self._told < self._line_every_s or not self._at_first < done < total:
             return
         self._told = now
-        left_s = (now - self._began) * (total - done) / done
+        left_s = (now - self._began) * (total - done) / (done - self._at_first)
         line = f"{stage}: {done:,} of {total:,}, about {left_s:.0f} s left"
         self.note(f"{line}, {figures}" if figures else line)
 
