@@ -60,6 +60,21 @@ def test_a_text_alone_is_answered_as_in_a_pack(
     np.testing.assert_allclose(alone, together[:6], atol=1e-6)
 
 
+def test_no_weight_of_another_text_is_a_number_that_computes_slowly(
+    task_model: Build, rows: list[Encoded], feeds: Build
+):
+    model = onnx.load_from_string(export_graph(task_model("classify")))
+    weights = [node.output[0] for node in model.graph.node if node.op_type == "Exp"]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in weights)
+
+    _, _, *found = run(model.SerializeToString(), feeds(rows, pooled=True))
+
+    assert len(found) == 2  # layers
+    for each in found:
+        assert np.finfo(np.float32).smallest_normal <= each.min() < 1e-30  # of another text
+        assert each.max() == 1
+
+
 @pytest.mark.parametrize("name", ["classify", "multilabel", "pair", "tag"])
 def test_the_graph_is_whole_and_its_inputs_are_as_agreed(name: str, task_model: Build):
     graph = export_graph(task_model(name))
