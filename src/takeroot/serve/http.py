@@ -8,9 +8,12 @@ once. At the server's end, who has connected by then is let in and may ask.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import socket
+import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +28,7 @@ from takeroot.serve.request_id import accepted_id
 MAX_HEADER_BYTES = 16 << 10
 MAX_HEADERS = 100
 REQUEST_S = 10.0  # to send a whole request in
+SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06  # of Linux: a filter of packets that returns 0, none of it
 LAST_S = 0.5  # at the end, for a client that has connected to begin its request
 
 
@@ -168,6 +172,7 @@ class LimitedServer(uvicorn.Server):
         for listener in kept:
             with listener:
                 listener.setblocking(False)
+                _admit_no_more(listener)
                 while (accepted := _accept(listener)) is not None:
                     opening = loop.connect_accepted_socket(
                         self._protocol, accepted, ssl=self.config.ssl
@@ -179,6 +184,18 @@ class LimitedServer(uvicorn.Server):
     def _protocol(self) -> LimitedProtocol:
         """What uvicorn makes for a connection."""
         return LimitedProtocol(self.config, self.server_state, self.lifespan.state)
+
+
+def _admit_no_more(listener: socket.socket) -> None:
+    """Have the kernel drop who begins to connect from now on, where it is Linux.
+
+    Who connected between the last look at those who wait and the end of the listener would be
+    reset; who is dropped tries again after a second, and is refused.
+    """
+    rule = ctypes.create_string_buffer(struct.pack("@HBBI", BPF_RETURN, 0, 0, 0))
+    program = struct.pack("@HP", 1, ctypes.addressof(rule))
+    with suppress(OSError):  # elsewhere, or where filters are forbidden
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def _accept(listener: socket.socket) -> socket.socket | None:
