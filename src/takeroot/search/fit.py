@@ -204,9 +204,9 @@ def _try(work: Work) -> Tried:
             continue
         try:
             judged = method.judge(work, tried, budget)
-        except probes.NoTimeError as error:
-            work.progress.note(f"{name} was not tried: {error}")
-            continue
+        except probes.NoTimeError as error:  # what comes after it embeds the same texts
+            work.progress.note(f"{name} was not tried: {error}; nor was what starts from it")
+            break
         seconds = time.monotonic() - started
         found = candidate(work, name, seconds, judged)
         work.progress.note(f"{name}: {work.task.metric} {found.score:.4f} in {seconds:.0f} s")

@@ -305,7 +305,10 @@ async def _uvicorn_serve(server: Any) -> None:
 
 
 def _on_signal(service: Service, stop: asyncio.Event) -> Callable[[], None]:
-    """Set ``stop`` at the first SIGTERM or Ctrl-C; gives what takes the handlers away."""
+    """Begin to drain, and set ``stop``, at SIGTERM or Ctrl-C; gives what takes the handlers away.
+
+    A second signal ends the process.
+    """
     loop = asyncio.get_running_loop()
     kinds = (signal.SIGTERM, signal.SIGINT)
 

@@ -64,9 +64,9 @@ def _run(model: TextModel, rows: Sequence[Encoded], on_rows: OnRows | None) -> I
     """The batches, with the model in evaluation mode and progress reported."""
     model.eval()
     lengths = np.array([len(row.ids) for row in rows])
-    done = tokens = 0
+    done, tokens, in_all = 0, 0, int(lengths.sum())
     for numbers in by_length(lengths, TOKENS):
         yield numbers
         done, tokens = done + len(numbers), tokens + int(lengths[numbers].sum())
         if on_rows is not None:
-            on_rows(done, len(rows), tokens / int(lengths.sum()))
+            on_rows(done, len(rows), tokens / in_all)
