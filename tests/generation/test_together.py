@@ -23,7 +23,9 @@ from takeroot.train import loop
 from takeroot.train.helpers import together
 
 Build = Callable[..., Any]
-FAR = 5e-6  # of weights after six steps of 1e-3: parts of a sum are added in another order
+# Of weights after six steps of 1e-3: parts of a sum are added in another order, and AdamW takes
+# whole steps also along gradients that are hardly more than rounding.
+FAR = 5e-5
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_a_fit_by_two_processes_answers_as_one_does(
     [
         ("generate", "adalora", "adalora does not take it; methods that do: auto, lora, ia3"),
         ("generate", "lora", "add --processes N"),
-        ("seq2seq", "full", "task seq2seq does not take it: it has two stacks"),
+        ("seq2seq", "full", "add --processes N"),
     ],
 )
 def test_layers_that_cannot_be_divided_are_refused(

@@ -30,7 +30,10 @@ CASES = (
     *(("t5", method) for method in ("full", "lora", "prompt")),
     *(("marian", method) for method in ("full", "adapter")),
 )
-SHARDED = tuple(("llama", method) for method in SHARDING)
+SHARDED = (
+    *(("llama", method) for method in SHARDING),
+    *(case for case in CASES if case[0] != "llama"),
+)
 
 
 def rows(words: int) -> list[Row]:

@@ -169,8 +169,6 @@ def check(recipe: Recipe) -> None:
 
 def _check_shard(recipe: Recipe, method: str) -> None:
     """Refuse to divide layers where that cannot be."""
-    if recipe.fit.shard and recipe.task == "seq2seq":
-        raise RecipeError("fit.shard: task seq2seq does not take it: it has two stacks of layers")
     if recipe.fit.shard and method not in SHARDING:
         raise RecipeError(
             f"fit.shard: fit.method: {method} does not take it; methods that do: "

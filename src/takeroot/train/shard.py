@@ -1,7 +1,7 @@
 """Layers whose weights, gradients and optimizer state are divided among processes.
 
 Fully sharded data parallelism (Zhao et al. 2023, arXiv:2304.11277), torch's second form of it, with
-a layer of the encoder as the unit: a process holds its share of each layer, and the others' shares
+a layer as the unit: a process holds its share of each layer, and the others' shares
 only while that layer computes. What stands outside of the layers (embeddings, heads) is held by
 all. The leader keeps the whole network beside its shares, which it fills in at the end.
 """
@@ -9,6 +9,7 @@ all. The leader keeps the whole network beside its shares, which it fills in at 
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,9 +20,10 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from takeroot.errors import RecipeError
-from takeroot.models.layers import layers_of
+from takeroot.models.layers import named_stacks
 from takeroot.train.group import Group
 
+VIEW = "FSDP2-wrapped module .* returned a view"  # T5's layers hand on a bias; nobody writes to it
 ONE_PROCESS = "fit.shard: there is one process only; add --processes N, or use torchrun"
 
 
@@ -33,15 +35,21 @@ def sharded(model: nn.Module, group: Group) -> nn.Module:
     """
     if group.size == 1:
         raise RecipeError(ONE_PROCESS)
-    layers: Any = layers_of(model.encoder)  # type: ignore[arg-type]
-    kept: dict[int, Any] = {id(layer): layer for layer in layers}
+    warnings.filterwarnings("ignore", VIEW)
+    stacks = _stacks(model)
+    kept: dict[int, Any] = {id(layer): layer for stack in stacks for layer in stack}
     twin = copy.deepcopy(model, kept)  # all but the layers
-    own: Any = layers_of(twin.encoder)  # type: ignore[arg-type]
     mesh = init_device_mesh("cpu", (group.size,))
-    for place, layer in enumerate(layers):
-        # Also after an evaluation: what was gathered would outlive the change of the shares.
-        own[place] = fully_shard(copy.deepcopy(layer), mesh=mesh, reshard_after_forward=True)
+    for stack in _stacks(twin):
+        for place, layer in enumerate(stack):
+            # Also after an evaluation: what was gathered would outlive the change of the shares.
+            stack[place] = fully_shard(copy.deepcopy(layer), mesh=mesh, reshard_after_forward=True)
     return twin
+
+
+def _stacks(model: nn.Module) -> list[Any]:  # module lists, whose members change their kind
+    """The network's lists of layers: one, or an encoder's and a decoder's."""
+    return [stack for _, stack in named_stacks(model.encoder)]  # type: ignore[arg-type]
 
 
 def is_shard(tensor: Tensor) -> bool:
