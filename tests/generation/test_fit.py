@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from folders import CAUSAL, FAMILIES, model_folder
@@ -21,6 +22,7 @@ from takeroot.generation.words import with_words, words_in
 from takeroot.models.generator import load_generator
 from takeroot.recipe import Recipe
 from takeroot.stop import Stop, Stopped
+from takeroot.train import run as run_module
 
 Build = Callable[..., Any]
 SMALL = {"layers": 1, "hidden": 16, "heads": 2, "intermediate": 16, "vocabulary": 64}
@@ -161,6 +163,24 @@ def test_a_network_from_scratch_learns_its_rows(recipe_for: Build, tmp_path: Pat
     valid = evidence(done.bundle, "metrics")["valid"]
     assert (done.summary["method"], done.summary["test"]) == ("scratch", None)
     assert valid["loss"] < 0.6 * valid["before"]["loss"]
+
+
+@pytest.mark.parametrize(("family", "times"), [("scratch", 10.0), ("t5", 1.0)])
+def test_the_table_of_words_learns_ten_times_as_fast_from_scratch(
+    family: str, times: float, recipe_for: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Mock(wraps=run_module.adamw)
+    monkeypatch.setattr(run_module, "adamw", made)
+    parts = {"scratch": SMALL} if family == "scratch" else {}
+    fit = {"epochs": 1, "method": "full", "learning_rate": 0.002}
+
+    fit_recipe(recipe_for(family, fit, **parts), tmp_path / "run")
+
+    model, config = made.call_args.args
+    table = model.encoder.shared.weight
+    groups = run_module.adamw(model, config).param_groups
+    rates = {any(p is table for p in group["params"]): group["highest"] for group in groups}
+    assert rates == {True: pytest.approx(0.002 * times), False: 0.002}
 
 
 def test_the_python_interface_fits_and_takes_up_a_run(tmp_path: Path) -> None:

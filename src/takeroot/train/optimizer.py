@@ -8,7 +8,7 @@ from torch import nn
 from takeroot.train.config import TrainConfig
 from takeroot.train.shard import is_shard
 
-HEADS = ("head.", "heads.")
+HEADS = ("head.", "heads.", "encoder.shared.")  # the last: T5's words, its output layer as well
 
 
 def adamw(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
