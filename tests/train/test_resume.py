@@ -75,7 +75,7 @@ def runs(toy: SimpleNamespace, toy_model: Build, tmp_path: Path) -> Callable[...
     """``runs("a", epochs=5)`` trains in the folder ``a``."""
 
     def build(name: str, objective: Any = None, **changes: Any) -> Toy:
-        config = replace(toy.CONFIG, epochs=5, **changes)
+        config = replace(toy.CONFIG, **{"epochs": 5, **changes})
         return Toy(toy, toy_model, tmp_path / name, config, objective or toy.Doubling())
 
     return build
@@ -176,17 +176,40 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @dataclass(frozen=True)
 class Ticking:
-    """Each loss takes a second."""
+    """Each loss takes a second; from the ninth on ``later`` seconds."""
 
     toy: Any
     now: list[float]
+    later: float = 1.0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.toy, name)
 
     def loss(self, *args: Any) -> Any:
-        self.now[0] += 1
+        self.now[0] += 1 if self.now[0] < 8 else self.later
         return self.toy.loss(*args)
+
+
+@pytest.mark.parametrize(
+    ("later", "steps"),
+    [
+        (1.0, 100),  # as the first eight steps promise
+        (3.0, 40),  # 100 at 8 s, 50 at 16 steps and 32 s, 40 at 32 steps and 80 s
+        (0.25, 336),  # 100, 160 at 10 s, 228 at 14 s, 290 at 22 s, 336 at 38 s; then no more
+    ],
+)
+def test_a_schedule_follows_the_pace_of_the_machine(
+    runs: Callable[..., Toy],
+    toy: SimpleNamespace,
+    clock: list[float],
+    later: float,
+    steps: int,
+):
+    objective = Ticking(toy.Doubling(), clock, later)
+
+    done = runs("paced", objective, budget_s=100.0, batch_size=1, epochs=50).run(valid=())
+
+    assert round(done.history.epochs[-1]["epoch"] * 8) == steps
 
 
 def test_a_shortened_schedule_and_the_time_spent_are_kept(

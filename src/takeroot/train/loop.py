@@ -4,7 +4,8 @@ AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) with linear warm-up and linea
 gradient clipping and accumulation, and a moving average of the weights as the result.
 
 Where the time budget is short, the whole schedule is shortened after the first steps have been
-timed, rather than cut off: a decayed learning rate is worth more than the last epoch.
+timed, rather than cut off: a decayed learning rate is worth more than the last epoch. It is fitted
+again whenever twice as many steps are done, as the pace of a shared machine changes.
 
 With ``keep``, the state is kept now and then, and a training that was cut off, at whatever moment,
 goes on to the very same weights.

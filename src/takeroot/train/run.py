@@ -29,7 +29,8 @@ from takeroot.train.schedule import rate
 from takeroot.train.shard import clip, divided, like, local, whole
 from takeroot.train.state import Position
 
-TIMED_STEPS = 8  # steps timed before the schedule is fitted to the budget
+TIMED_STEPS = 8  # steps timed before the schedule is fitted to the budget; then again at 16, 32, …
+TOLD = 0.1  # share by which a schedule has to change to be told again
 REPORT_EVERY = 10  # steps between two progress reports
 MOST_BAD = 3  # steps in a row whose loss or gradient is not finite
 STATES = 5  # what a state holds a weight: it, two of AdamW's, the average, and the best so far
@@ -79,7 +80,9 @@ class Run:
         )
         batches = math.ceil(len(rows) / config.batch_size)
         self.steps_an_epoch = math.ceil(batches / config.accumulate)
-        self.at = Position(max(1, round(self.steps_an_epoch * config.epochs)))
+        self.planned = max(1, round(self.steps_an_epoch * config.epochs))
+        self.at = Position(self.planned)
+        self.told = self.planned
         self.started = time.monotonic()
 
     def epoch(self) -> dict[str, float]:
@@ -96,7 +99,7 @@ class Run:
             share = rate(at.done, at.total, self.config.warmup_share, self.config.schedule)
             at.losses.append(self.step(batches[start : start + self.config.accumulate], share))
             at.batch = start + self.config.accumulate
-            if at.done == TIMED_STEPS:
+            if at.done >= TIMED_STEPS and not at.done & (at.done - 1):
                 self.fit_budget()
             self._report(share)
             self._offer()
@@ -160,17 +163,23 @@ class Run:
         return self.group.same(score)
 
     def fit_budget(self) -> None:
-        """Shorten the schedule to what the time budget allows at the pace so far."""
+        """Make the schedule as long as the time budget allows at the pace so far.
+
+        It grows again, up to what was planned, in its first half only: later, the learning rate
+        would have to rise.
+        """
         if self.config.budget_s is None:
             return
         at, each = self.at, (time.monotonic() - self.started) / self.at.done
         affordable = int(self.group.same(max(int(self.config.budget_s / each), at.done)))
-        if affordable < at.total:
+        longest = self.planned if 2 * at.done < at.total else at.total
+        at.total = min(affordable, longest)
+        if abs(at.total - self.told) > TOLD * self.told:
             self.around.progress.note(
-                f"{self.around.stage}: {at.total} steps would take {at.total * each:.0f} s; the "
-                f"time limit leaves {self.config.budget_s:.0f} s, so {affordable} steps"
+                f"{self.around.stage}: {self.planned} steps would take {self.planned * each:.0f} "
+                f"s; the time limit leaves {self.config.budget_s:.0f} s, so {at.total} steps"
             )
-            at.total = affordable
+            self.told = at.total
 
     def _report(self, share: float) -> None:
         """Tell how it goes, every few steps and after the last."""
@@ -248,6 +257,7 @@ class Run:
         """Become what a snapshot holds."""
         values, tensors = found.values, found.tensors
         self.at = Position.from_json(values["position"])
+        self.told = self.at.total
         self.started = time.monotonic() - self.at.elapsed_s
         self.gradient.most_tokens, self.gradient.halvings = values["parts"]
         self.history = History(**values["history"])
