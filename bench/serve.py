@@ -5,7 +5,8 @@ Run: python bench/serve.py [--bundle FOLDER] [--texts FILE.csv] [--peers FOLDER]
 Needs Linux and a C compiler for the load generator. In each round every server is started, measured
 (1, 8 and 32 connections with one text a request; batches of 64 texts; an open loop at 70 % of its
 rate at 32 connections), and ended, with the engine measured before and after it: ratios are of a
-server to the engine beside it. Load and servers share the cores. Prints medians, and the figures
+server to the engine beside it; ``--only takeroot,takeroot-record,takeroot-record-mask`` shows what
+keeping requests costs. Load and servers share the cores. Prints medians, and the figures
 aimed at; ends with 1 if one is not reached. See bench/peers/README.md for the peers.
 """
 
@@ -29,12 +30,13 @@ from load.process import memory
 from load.report import figures, steadiness, table
 from load.requests import write_requests
 from load.servers import Failed, Front, Running, Server, ask, label_in, programs, started
-from load.table import SERVERS
+from load.table import SERVERS, VARIANTS
 from predict import demo_bundle, demo_texts, texts_of
 
 from takeroot.bundle import Predictor, load_predictor
 
 ROOT = Path(__file__).resolve().parents[1]
+KNOWN = {**SERVERS, **VARIANTS}
 CONNECTIONS = (1, 8, 32)
 BATCH = 64  # texts
 BATCH_CONNECTIONS = (1, 4)
@@ -78,15 +80,15 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, help="Without it, one with a random head.")
     parser.add_argument("--texts", type=Path, help="A csv with a column text; else demo texts.")
     parser.add_argument("--peers", type=Path, help="Folder of the peers' environments.")
-    parser.add_argument("--only", help=f"Some of {','.join(SERVERS)}, in this order.")
+    parser.add_argument("--only", help=f"Some of {','.join(KNOWN)}, in this order.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="Of each measurement.")
     parser.add_argument("--json", type=Path, help="File for every single measurement.")
     parser.add_argument("--size", action="store_true", help="Measure the installed size, only.")
     given = parser.parse_args()
     names = given.only.split(",") if given.only else list(SERVERS)
-    if unknown := set(names) - set(SERVERS):
-        parser.error(f"--only: {min(unknown)!r} is none of {', '.join(SERVERS)}")
+    if unknown := set(names) - set(KNOWN):
+        parser.error(f"--only: {min(unknown)!r} is none of {', '.join(KNOWN)}")
     if given.size:
         return tell_size()
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +107,7 @@ def measure(given: argparse.Namespace, names: list[str], program: Path, folder: 
     for number in range(given.rounds):
         for name in list(names):
             try:
-                turns += turn(run, name, SERVERS[name], first=not number, folder=folder)
+                turns += turn(run, name, KNOWN[name], first=not number, folder=folder)
             except Failed as error:
                 names.remove(name)
                 print(f"{name}: skipped, {error}", flush=True)

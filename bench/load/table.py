@@ -23,6 +23,15 @@ def _takeroot(place: Place) -> list[str | Path]:
     ]  # fmt: skip
 
 
+def _recording(*options: str) -> Server:
+    return Server(
+        "",
+        lambda place: [*_takeroot(place), "--record", place.work / "records", *options],
+        (_NATIVE,),
+        "as takeroot, every request kept",
+    )
+
+
 def _fastapi(place: Place) -> list[str | Path]:
     return [
         place.programs / "uvicorn", "fastapi_app:app", "--workers", "2", "--loop", "uvloop",
@@ -81,19 +90,18 @@ def _mosec(batch: int, wait_ms: int) -> Server:
     )
 
 
+_NATIVE = Front(
+    "/v1/models/{model}/predict",
+    lambda texts: {"inputs": list(texts), "options": {"top_k": 1}},
+    "REST",
+    batches=True,
+)
+
 SERVERS: dict[str, Server] = {
     "takeroot": Server(
         "",
         _takeroot,
-        (
-            Front(
-                "/v1/models/{model}/predict",
-                lambda texts: {"inputs": list(texts), "options": {"top_k": 1}},
-                "REST",
-                batches=True,
-            ),
-            Front("", None, "gRPC", port=1, batches=True),
-        ),
+        (_NATIVE, Front("", None, "gRPC", port=1, batches=True)),
         "as it comes: a worker process a core; also abstains, counts and checks limits",
     ),
     "fastapi": Server(
@@ -134,4 +142,10 @@ SERVERS: dict[str, Server] = {
         (Front("/invocations", lambda texts: {"inputs": list(texts)}, batches=True),),
         "models serve, 2 workers, local environment",
     ),
+}
+
+# Measured where they are named: the same server with more to do.
+VARIANTS: dict[str, Server] = {
+    "takeroot-record": _recording(),
+    "takeroot-record-mask": _recording("--mask"),
 }
