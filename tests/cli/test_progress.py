@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -33,7 +34,8 @@ def test_what_an_earlier_process_did_does_not_make_a_stage_seem_quick(
     monkeypatch: pytest.MonkeyPatch,
 ):
     seconds = iter([0.0, 0.0, 50.0])  # at the start, at step 900 and at step 1,000
-    monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+    clock = SimpleNamespace(monotonic=lambda: next(seconds))
+    monkeypatch.setattr("takeroot.cli.progress.time", clock)
 
     (line,) = lines_of(30.0, [("fine-tuning", 900), ("fine-tuning", 1000)])
 

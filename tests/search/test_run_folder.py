@@ -115,6 +115,22 @@ def test_a_run_that_ends_before_anything_is_worth_keeping_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_is_stopped_while_its_folder_is_made_leaves_nothing(
+    recipe: Recipe, shop_table: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Stop()
+
+    def asked(source: Mapping[str, Any]) -> Any:
+        stop.ask()
+
+    monkeypatch.setattr("takeroot.train.run_folder.facts_of", asked)
+
+    with pytest.raises(Stopped):
+        fit_recipe(recipe, tmp_path / "new" / "r", table=shop_table(), stop=stop)
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_an_error_would_end_again_is_not_kept(
     recipe: Recipe, shop_table: Build, tmp_path: Path
 ) -> None:

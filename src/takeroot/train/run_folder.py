@@ -29,7 +29,6 @@ from takeroot.errors import (
     DiskFullError,
     ModelError,
     RecipeError,
-    TakerootError,
 )
 from takeroot.files import FULL, write_text
 from takeroot.machine import cpu_flags, processor, versions
@@ -168,7 +167,7 @@ def keeping(  # noqa: PLR0913  one of each
     with _alone(out):
         try:
             run = _Run(out, recipe, facts_of(source), resume, progress, every_s)
-        except TakerootError:
+        except BaseException:  # Ctrl-C as well
             if not resume:
                 _remove(out, made)
             raise
