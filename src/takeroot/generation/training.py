@@ -27,7 +27,7 @@ from takeroot.train.run_folder import Kept
 
 METHODS = ("lora", "adalora", "ia3", "adapter", "prompt", "full")  # what ends in plain weights
 RATE, SCRATCH_RATE = 5e-5, 1e-3  # of all weights; an adapter's is ``Adapter.rate`` times as high
-SCRATCH_WORDS = 10.0  # times as much for the table of words, whose values start 16 times as large
+SCRATCH_WORDS = 10.0  # times as much for the table of words, which starts √hidden times as large
 EPOCHS, SCRATCH_EPOCHS = 3, 10
 BATCH, SCRATCH_BATCH = 16, 64
 PATIENCE = 2  # passes without gain before stopping
