@@ -5,9 +5,9 @@ Run: python bench/serve.py [--bundle FOLDER] [--texts FILE.csv] [--peers FOLDER]
 Needs Linux and a C compiler for the load generator. In each round every server is started, measured
 (1, 8 and 32 connections with one text a request; batches of 64 texts; an open loop at 70 % of its
 rate at 32 connections), and ended, with the engine measured before and after it: ratios are of a
-server to the engine beside it; ``--only takeroot,takeroot-record,takeroot-record-mask`` shows what
-keeping requests costs. Load and servers share the cores. Prints medians, and the figures
-aimed at; ends with 1 if one is not reached. See bench/peers/README.md for the peers.
+server to the engine beside it. Load and servers share the cores. Prints medians, and the figures
+aimed at; ends with 1 if one is not reached. See bench/peers/README.md for the peers;
+``--only takeroot,takeroot-record,takeroot-record-mask`` shows what keeping requests costs.
 """
 
 from __future__ import annotations

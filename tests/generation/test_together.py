@@ -23,9 +23,10 @@ from takeroot.train import loop
 from takeroot.train.helpers import together
 
 Build = Callable[..., Any]
-# Of weights after six steps of 1e-3: parts of a sum are added in another order, and AdamW takes
-# whole steps also along gradients that are hardly more than rounding.
-FAR = 5e-5
+FAR = 5e-6  # of weights after six steps of 1e-3: parts of a sum are added in another order
+# Where attention hardly depends on a key, its gradient is hardly more than rounding, and AdamW
+# takes whole steps along it all the same.
+FAINT = {("t5", "lora"): 5e-5, ("marian", "full"): 5e-5}
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +47,14 @@ def apart() -> dict[str, float]:
 def test_two_processes_reach_the_weights_of_one(
     apart: dict[str, float], case: tuple[str, str]
 ) -> None:
-    assert apart[" ".join(case)] < FAR
+    assert apart[" ".join(case)] < FAINT.get(case, FAR)
 
 
 @pytest.mark.parametrize("case", shared_writers.SHARDED, ids=" ".join)
 def test_layers_divided_among_two_reach_the_weights_of_one(
     apart: dict[str, float], case: tuple[str, str]
 ) -> None:
-    assert apart[" ".join(case) + ", sharded"] < FAR
+    assert apart[" ".join(case) + ", sharded"] < FAINT.get(case, FAR)
 
 
 @pytest.mark.parametrize("shard", [False, True])

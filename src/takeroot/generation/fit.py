@@ -30,10 +30,9 @@ from takeroot.recipe import SCRATCH, Recipe, keys
 from takeroot.stop import Stop
 from takeroot.train import Progress, Silent
 from takeroot.train.clock import Clock
-from takeroot.train.group import current
 from takeroot.train.memory import explained
 from takeroot.train.run_folder import Run, gone_on_with, keeping, named
-from takeroot.train.shard import ONE_PROCESS
+from takeroot.train.shard import check_shard
 from takeroot.train.sinks import flat, watched
 
 TAKEN = (  # settings that mean something here; others must be left as they are
@@ -159,23 +158,13 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"model: {SCRATCH!r} is for task seq2seq; name a model for {recipe.task}")
     if recipe.fit.freeze and recipe.task == "seq2seq":
         raise RecipeError("fit.freeze: task seq2seq does not take it: it has two stacks of layers")
-    _check_shard(recipe, method)
+    if recipe.fit.shard:
+        check_shard(method, ["auto", *SHARDING])
     usual = Recipe()
     for key in keys():
         taken = key in TAKEN or key.startswith(TAKEN_PARTS)
         if not taken and _value(recipe, key) != _value(usual, key):
             raise RecipeError(f"{key}: task {recipe.task} does not take it; leave it out")
-
-
-def _check_shard(recipe: Recipe, method: str) -> None:
-    """Refuse to divide layers where that cannot be."""
-    if recipe.fit.shard and method not in SHARDING:
-        raise RecipeError(
-            f"fit.shard: fit.method: {method} does not take it; methods that do: "
-            + ", ".join(["auto", *SHARDING])
-        )
-    if recipe.fit.shard and current().size == 1:
-        raise RecipeError(ONE_PROCESS)
 
 
 def _value(recipe: Recipe, key: str) -> Any:

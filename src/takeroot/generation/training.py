@@ -19,7 +19,7 @@ from takeroot.models.adapters.attach import Saved, attach, check_fits, chosen, t
 from takeroot.models.adapters.places import freeze
 from takeroot.models.adapters.prompt import Prompt
 from takeroot.models.generator import PretrainedGenerator
-from takeroot.models.layers import named_stacks
+from takeroot.models.layers import every_layer
 from takeroot.recipe import SCRATCH, Recipe
 from takeroot.train import History, Progress, TrainConfig, configured, train
 from takeroot.train import precision as precisions
@@ -174,8 +174,7 @@ def _config(recipe: Recipe, adapter: Adapter | None, dtype: torch.dtype, kept: K
 
 def _part(network: nn.Module) -> int:
     """Tokens computed at once: what a network keeps of each of them grows with its layers."""
-    layers = sum(len(stack) for _, stack in named_stacks(network))
-    return SHALLOW_PART if layers <= SHALLOW else DEEP_PART
+    return SHALLOW_PART if len(every_layer(network)) <= SHALLOW else DEEP_PART
 
 
 def _budget(kept: Kept) -> float | None:

@@ -35,6 +35,11 @@ def named_stacks(network: nn.Module) -> list[tuple[str, nn.ModuleList]]:
     return found
 
 
+def every_layer(network: nn.Module) -> list[nn.Module]:
+    """The layers of all stacks."""
+    return [layer for _, stack in named_stacks(network) for layer in stack]
+
+
 def _decoder_layers(config: Any) -> int:
     """How many layers a decoder has; families call it differently."""
     names = ("decoder_layers", "num_decoder_layers")

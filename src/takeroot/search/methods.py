@@ -26,8 +26,7 @@ from takeroot.search.tfidf import TfidfModel
 from takeroot.search.work import EXPORT_S, Judged, Part, Work
 from takeroot.train import History
 from takeroot.train import precision as precisions
-from takeroot.train.group import current
-from takeroot.train.shard import ONE_PROCESS
+from takeroot.train.shard import check_shard
 
 BEST_PARTS = 3  # folds that preset best judges training on; balanced takes one
 FREEZING = ("full", *ADAPTERS)  # methods that may leave layers as they are
@@ -222,13 +221,8 @@ def check(recipe: Recipe) -> None:
         )
     if recipe.fit.nli.bundle is not None:
         _check_nli(recipe)
-    if recipe.fit.shard and method not in SHARDING:
-        raise RecipeError(
-            f"fit.shard: fit.method: {method} does not take it; methods that do: "
-            + ", ".join(SHARDING)
-        )
-    if recipe.fit.shard and current().size == 1:
-        raise RecipeError(ONE_PROCESS)
+    if recipe.fit.shard:
+        check_shard(method, SHARDING)
     if recipe.fit.freeze and recipe.data.unlabelled is not None:
         raise RecipeError(
             "fit.freeze: learning from data.unlabelled trains every layer; leave out one"

@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from takeroot.models.layers import named_stacks
+from takeroot.models.layers import every_layer
 
 
 @contextmanager
@@ -25,8 +25,7 @@ def recomputing(model: nn.Module, wanted: bool) -> Iterator[None]:
     Raises:
         RecipeError: If the encoder has no list of layers.
     """
-    stacks = named_stacks(model.encoder) if wanted else []  # type: ignore[arg-type]
-    layers = [layer for _, stack in stacks for layer in stack]
+    layers = every_layer(model.encoder) if wanted else []  # type: ignore[arg-type]
     for layer in layers:
         layer.forward = _twice(layer, layer.forward)
     try:

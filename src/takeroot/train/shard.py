@@ -1,9 +1,9 @@
 """Layers whose weights, gradients and optimizer state are divided among processes.
 
 Fully sharded data parallelism (Zhao et al. 2023, arXiv:2304.11277), torch's second form of it, with
-a layer as the unit: a process holds its share of each layer, and the others' shares
-only while that layer computes. What stands outside of the layers (embeddings, heads) is held by
-all. The leader keeps the whole network beside its shares, which it fills in at the end.
+a layer as the unit: a process holds its share of each layer, and the others' shares only while that
+layer computes. What stands outside of the layers (embeddings, heads) is held by all. The leader
+keeps the whole network beside its shares, which it fills in at the end.
 """
 
 from __future__ import annotations
@@ -20,11 +20,30 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from takeroot.errors import RecipeError
-from takeroot.models.layers import named_stacks
-from takeroot.train.group import Group
+from takeroot.models.layers import every_layer, named_stacks
+from takeroot.train.group import Group, current
 
 VIEW = "FSDP2-wrapped module .* returned a view"  # T5's layers hand on a bias; nobody writes to it
 ONE_PROCESS = "fit.shard: there is one process only; add --processes N, or use torchrun"
+
+
+def check_shard(method: str, dividing: Sequence[str]) -> None:
+    """Refuse to divide layers where that cannot be.
+
+    Args:
+        method: Of the recipe, whose ``fit.shard`` is set.
+        dividing: Methods whose layers can be divided.
+
+    Raises:
+        RecipeError: If the method is none of them, or there is one process only.
+    """
+    if method not in dividing:
+        raise RecipeError(
+            f"fit.shard: fit.method: {method} does not take it; methods that do: "
+            + ", ".join(dividing)
+        )
+    if current().size == 1:
+        raise RecipeError(ONE_PROCESS)
 
 
 def sharded(model: nn.Module, group: Group) -> nn.Module:
@@ -36,20 +55,15 @@ def sharded(model: nn.Module, group: Group) -> nn.Module:
     if group.size == 1:
         raise RecipeError(ONE_PROCESS)
     warnings.filterwarnings("ignore", VIEW)
-    stacks = _stacks(model)
-    kept: dict[int, Any] = {id(layer): layer for stack in stacks for layer in stack}
+    kept: dict[int, Any] = {id(layer): layer for layer in every_layer(model.encoder)}  # type: ignore[arg-type]
     twin = copy.deepcopy(model, kept)  # all but the layers
     mesh = init_device_mesh("cpu", (group.size,))
-    for stack in _stacks(twin):
+    stacks: Any = named_stacks(twin.encoder)  # type: ignore[arg-type]
+    for _, stack in stacks:
         for place, layer in enumerate(stack):
             # Also after an evaluation: what was gathered would outlive the change of the shares.
             stack[place] = fully_shard(copy.deepcopy(layer), mesh=mesh, reshard_after_forward=True)
     return twin
-
-
-def _stacks(model: nn.Module) -> list[Any]:  # module lists, whose members change their kind
-    """The network's lists of layers: one, or an encoder's and a decoder's."""
-    return [stack for _, stack in named_stacks(model.encoder)]  # type: ignore[arg-type]
 
 
 def is_shard(tensor: Tensor) -> bool:

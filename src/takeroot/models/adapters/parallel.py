@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from takeroot.models.adapters.adapter import Attached
-from takeroot.models.layers import named_stacks
+from takeroot.models.layers import every_layer, named_stacks
 
 SHAPES = (  # the modules into the channels, and the one out of them
     (("gate_proj", "up_proj"), "down_proj"),
@@ -98,12 +98,12 @@ class Joined(nn.Module):
 
 def fits(network: nn.Module) -> bool:
     """Whether every layer of a network has a feed-forward block of a known form."""
-    return all(block_of(layer) is not None for layer in _layers(network))
+    return all(block_of(layer) is not None for layer in every_layer(network))
 
 
 def attach(network: nn.Module, lowest: int, size: int) -> Attached:
     """Put m further channels into the blocks of the layers from number ``lowest`` on."""
-    blocks = [block_of(layer) for layer in _layers(network)]
+    blocks = [block_of(layer) for layer in every_layer(network)]
     for block in _blocks(network, lowest):
         for name in block.inner:
             setattr(block.owner, name, Wider(getattr(block.owner, name), size))
@@ -149,11 +149,6 @@ def widened(module: Any, size: int, *, leads_out: bool) -> nn.Linear:
     if bias is not None:
         found.bias = nn.Parameter(bias.detach(), requires_grad=False)
     return found
-
-
-def _layers(network: nn.Module) -> list[nn.Module]:
-    """The layers of all stacks."""
-    return [layer for _, stack in named_stacks(network) for layer in stack]
 
 
 def _blocks(network: nn.Module, lowest: int) -> list[Block]:
