@@ -86,6 +86,16 @@ def test_the_image_is_neither_root_nor_open_to_all() -> None:
     assert "torch" not in text.replace("no torch", "")
 
 
+def test_the_image_is_built_from_what_it_copies_and_nothing_else() -> None:
+    copies = re.findall(
+        r"^COPY (?!--from)(.*) \S+$", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE
+    )
+    ignored = (DEPLOY.parent / ".dockerignore").read_text("utf-8").splitlines()
+
+    assert "*" in ignored
+    assert {line[1:] for line in ignored if line.startswith("!")} == set(" ".join(copies).split())
+
+
 def test_the_runtime_of_kserve_starts_with_options_there_are() -> None:
     (document,) = documents("kubernetes/kserve-runtime.yaml")
     arguments = document["spec"]["containers"][0]["args"]

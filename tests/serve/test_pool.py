@@ -16,6 +16,7 @@ from takeroot.serve.faults import ServeError
 from takeroot.serve.pool import DEPTH, Pool
 from takeroot.serve.queue import Piece, Result
 from takeroot.serve.wire import Input
+from takeroot.serve.worker import NICENESS
 from takeroot.serve.worker_link import Interrupted
 
 KEY = "shop"
@@ -62,6 +63,17 @@ def test_pieces_of_one_request_are_spread_over_the_workers(shop_bundle: Path) ->
 
             assert [len(worker.runs) for worker in pool._workers] == [DEPTH, DEPTH]
             await asyncio.gather(*asked)
+
+    asyncio.run(scenario())
+
+
+def test_the_server_comes_before_its_workers_where_cores_are_short(shop_bundle: Path) -> None:
+    async def scenario() -> None:
+        async with running(2) as pool:
+            await pool.open(KEY, str(shop_bundle))
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            of_workers = [os.getpriority(os.PRIO_PROCESS, pid) for pid in pool.pids]
+            assert of_workers == [min(own + NICENESS, 19)] * 2
 
     asyncio.run(scenario())
 

@@ -8,6 +8,7 @@ other end is closed, so that no worker outlives its server, however that ended.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -38,6 +39,7 @@ from takeroot.serve.wire import (
     frame,
 )
 
+NICENESS = 5  # the server's own process comes first: it hands out the next texts, and refuses
 _PIECE = 1 << 20
 _decoder = msgspec.msgpack.Decoder(ToWorker)
 _json = msgspec.json.Encoder()
@@ -47,6 +49,7 @@ def main() -> None:
     """Serve the socket whose number is the first argument."""
     for kind in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the server drains
         signal.signal(kind, signal.SIG_IGN)
+    os.nice(NICENESS)
     models: dict[str, Predictor] = {}
     frames = Frames()
     with suppress(ConnectionError), socket.socket(fileno=int(sys.argv[1])) as server:
