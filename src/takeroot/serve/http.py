@@ -100,7 +100,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self._turn_away(self._shed)
 
     def _turn_away(self, response: Response) -> None:
-        """Answer in the application's stead, and go on, if the client reads its answers."""
+        """Answer in the application's stead, and go on, if the client reads its answers.
+
+        Its next request is read when those of others who were refused have been.
+        """
         if self.flow.write_paused:
             self.transport.abort()
             return
@@ -109,10 +112,17 @@ class LimitedProtocol(HttpToolsProtocol):
         if not stays:
             own = [*own, (b"connection", b"close")]
         self.transport.write(_written(response.status, own, response.body))
-        if stays:
-            self.on_response_complete()
-        else:
+        if not stays:
             self.transport.close()
+            return
+        self.on_response_complete()
+        self.flow.pause_reading()
+        self.app.turns.wait(self._read_again)
+
+    def _read_again(self) -> None:
+        """Its turn has come."""
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, once."""
@@ -122,7 +132,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server ends: close, but let a request that is on its way come and be answered."""
-        if self._late is None:
+        if self._late is None and not self.flow.read_paused:
             super().shutdown()
         else:
             self.loop.call_later(LAST_S, super().shutdown)

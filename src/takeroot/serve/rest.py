@@ -27,6 +27,7 @@ from takeroot.serve.room import RETRY_AFTER_S
 from takeroot.serve.service import CALLER, Service
 from takeroot.serve.settings import Settings
 from takeroot.serve.telemetry import Telemetry
+from takeroot.serve.turns import Turns
 
 TRACE_HEADERS = ("traceparent", "tracestate")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -50,6 +51,8 @@ class App:
     def __init__(
         self, service: Service, gate: Gate, settings: Settings, telemetry: Telemetry
     ) -> None:
+        self.turns = Turns()
+        self._let_in = 0  # predictions of this round of the event loop that are not judged yet
         self._host = Host(service, gate, settings, telemetry)
         names = settings.hosts or (LOOPBACK_NAMES if settings.loopback else ("*",))
         self._hosts = None if "*" in names else {*names, settings.host}
@@ -83,9 +86,14 @@ class App:
         Beyond capacity most requests end here: nothing that costs time may happen first.
         """
         settings = self._host.settings
-        if not self._host.service.full or settings.log_requests or settings.origins:
+        if settings.log_requests or settings.origins:
             return None
         if method != b"POST" or not path.endswith((b"/predict", b"/infer")):
+            return None
+        if not self._host.service.full(self._let_in):
+            self._let_in += 1
+            if self._let_in == 1:
+                asyncio.get_running_loop().call_soon(self._all_judged)
             return None
         given = next((value for name, value in headers if name == b"x-request-id"), b"")
         called = accepted_id(given.decode("latin-1"))
@@ -93,6 +101,10 @@ class App:
         response = _refusal(error, path.decode("latin-1"), called)
         self._host.telemetry.ended("rest", error.code)
         return replace(response, headers=response.own_headers(called))
+
+    def _all_judged(self) -> None:
+        """What was let in is about to take its place, or be refused, before any more is read."""
+        self._let_in = 0
 
     async def _respond(
         self, method: str, path: str, headers: Mapping[bytes, bytes], receive: Receive

@@ -42,13 +42,20 @@ class Room:
         if not (self.has_to_write(texts) if writes else self.has(texts)):
             raise ServeError("overloaded", retry_after_s=RETRY_AFTER_S)
 
-    def has(self, texts: int) -> bool:
-        """Whether so many texts more may wait; always where none does."""
+    def has(self, texts: int, coming: int = 0) -> bool:
+        """Whether so many texts more may wait; always where none does.
+
+        Args:
+            texts: How many are added.
+            coming: Texts that are added before them, taken to be as long as those that wait.
+        """
         masking = 0 if self.recorder is None else self.recorder.masking
-        waiting, settings = self.pool.queue.waiting_texts + masking, self.settings
+        queued, settings = self.pool.queue.waiting_texts, self.settings
+        waiting = queued + masking + coming
         if not waiting:
             return True
-        return waiting + texts <= settings.queue_texts and self.pool.wait_s <= settings.wait_s
+        wait_s = self.pool.wait_s * (1 + coming / max(1, queued))
+        return waiting + texts <= settings.queue_texts and wait_s <= settings.wait_s
 
     def has_to_write(self, texts: int) -> bool:
         """Whether so many texts more may wait to be written; always where none does."""

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 MOST_RPCS = 2000  # at a time, health watchers among them; beyond, RESOURCE_EXHAUSTED
 KEEP_ALIVE_S = 75  # longer than balancers keep theirs, so that they never write into a closed one
-MOST_PENDING = 1 << 20  # gRPC would cancel what waits beyond: we answer it
+# gRPC would cancel what waits beyond, in number and in seconds: we answer it.
+MOST_PENDING, MOST_PENDING_S = 1 << 20, 1 << 20
 HELD_S = 0.2  # before gRPC stops, until every client is held back; after, until it knows
 STARTED_S = 0.005  # between two looks whether it listens
 DRAINED_S = 0.02  # between two looks whether all is answered
@@ -276,6 +277,7 @@ async def _grpc_server(
         ("grpc.so_reuseport", 0),
         ("grpc.server.max_pending_requests", MOST_PENDING),
         ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING),
+        ("grpc.server_max_unrequested_time_in_server", MOST_PENDING_S),
     ]
     server = grpc.aio.server(options=limits, maximum_concurrent_rpcs=MOST_RPCS)
     add_to(server, service, gate, telemetry)

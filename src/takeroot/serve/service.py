@@ -312,10 +312,13 @@ class Service:
         self.recorder.keep(served.info, CALLER.get().name, texts, found)
         return found
 
-    @property
-    def full(self) -> bool:
-        """Whether any prediction would be refused; false where it depends on what is asked."""
-        if self._room.has(1) or self.settings.cache:
+    def full(self, coming: int = 0) -> bool:
+        """Whether any prediction would be refused; false where it depends on what is asked.
+
+        Args:
+            coming: Predictions that take their places before it.
+        """
+        if self._room.has(1, coming) or self.settings.cache:
             return False
         return not any(each.info.spec.writes for each in self._models.listed())
 
