@@ -89,6 +89,29 @@ def test_a_full_server_turns_away_and_keeps_the_connection(serve: Serve, shop: P
     connection.close()
 
 
+def test_who_is_refused_again_and_again_is_not_cut_off_when_the_server_ends(
+    serve: Serve, shop: Path
+) -> None:
+    server = serve(shop, "--workers", "1", "--queue-texts", "1", "--drain-delay", "0")
+    os.kill(server.workers()[0], signal.SIGSTOP)
+    refused = [connect(server) for _ in range(100)]
+    with ThreadPoolExecutor() as pool:
+        accepted = server.hold_up(pool)
+        for connection in refused:
+            connection.sendall(REQUEST)
+        for connection in refused:
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 429")
+            connection.sendall(REQUEST)  # read when it is this connection's turn
+        os.kill(server.process.pid, signal.SIGTERM)
+        os.kill(server.workers()[0], signal.SIGCONT)
+        found = [all_of(connection) for connection in refused]
+        assert [each.result()[0] for each in accepted] == [200, 200]
+    for connection in refused:
+        connection.close()
+    assert [each.count(b"HTTP/1.1 ") for each in found] == [1] * 100
+    assert server.process.wait(60) == 0
+
+
 def test_who_has_connected_when_the_server_ends_is_still_answered(serve: Serve, shop: Path) -> None:
     server = serve(shop, "--drain-delay", "0")
     known = [connect(server) for _ in range(5)]
