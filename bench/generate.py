@@ -1,7 +1,7 @@
-"""Models that write: titles by low-rank updates, speed when served, translation from scratch.
+"""Models that write: titles by an adapter, speed when served, translation from scratch.
 
 Run: python bench/generate.py [titles] [speed] [translation] [--data FOLDER] [--rows 600]
-     [--test 200] [--epochs 2] [--seconds 420] [--out FOLDER]
+     [--test 200] [--epochs 2] [--method lora] [--seconds 420] [--out FOLDER]
 titles: smollm2-135m learns the titles of scitldr's abstracts from its training rows and answers
 test rows before and after, with the interval of each change; ends with 1 unless loss and ROUGE-L
 are better by more than chance. speed: tokens a second of that bundle (CTranslate2, int8, one prompt
@@ -72,7 +72,7 @@ def write_titles(options: argparse.Namespace, out: Path) -> tuple[takeroot.Model
     """The model, and whether it is better than it was."""
     values = {
         "task": "generate",
-        "fit": {"epochs": options.epochs, "max_tokens": 384},
+        "fit": {"method": options.method, "epochs": options.epochs, "max_tokens": 384},
         "generate": {"max_new_tokens": 40},
         "compress": {"precision": "int8"},
     }
@@ -83,7 +83,8 @@ def write_titles(options: argparse.Namespace, out: Path) -> tuple[takeroot.Model
     began = time.monotonic()
     model = fitted("titles", values, rows, test, out)
     metrics = json.loads((model.bundle / "evidence" / "metrics.json").read_text(encoding="utf-8"))
-    print(f"titles: {len(rows)} rows, {options.epochs} passes, {time.monotonic() - began:.0f} s")
+    how = f"{options.method}, {options.epochs} passes, {time.monotonic() - began:.0f} s"
+    print(f"titles: {len(rows)} rows, {how}")
     better = {}
     for name in SCORES:
         change, (low, high) = metrics["gain"][name]["change"], metrics["gain"][name]["interval"]
@@ -180,6 +181,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=600)
     parser.add_argument("--test", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--method", default="lora", help="That learns the titles.")
     parser.add_argument("--seconds", type=float, default=420.0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()

@@ -1,10 +1,11 @@
 """What the server promises when things go wrong, each promise tried on a server of its own.
 
-Run: python bench/serve_faults.py [--only overload swaps ends kills fuzz slow] [--bundle FOLDER]
-    [--share 1.0] [--seed 0] [--json FILE]
+Run: python bench/serve_faults.py [--only overload swaps ends kills fuzz slow streams]
+    [--bundle FOLDER] [--share 1.0] [--seed 0] [--json FILE]
 ``--share 0.05`` does a twentieth of everything. Without a bundle the smallest one is served, which
-is as good for all parts but ``overload``, whose figures are of the bundle that is given. Load and
-server share the machine. Prints one table; ends with 1 if a promise is not kept.
+is as good for all parts but ``overload``, whose figures are of the bundle that is given, and
+``streams``, which needs one that writes. Load and server share the machine. Prints one table; ends
+with 1 if a promise is not kept.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from faults.overload import Plan, overload
 from faults.requests import tiny_bundle
 from faults.row import Row
 from faults.slow import slow
+from faults.streams import streams
 
 
 def count(most: int, share: float) -> int:
@@ -71,6 +73,7 @@ PARTS: dict[str, Part] = {
     "ends": lambda given, bundle: ends(count(100, given.share), bundle),
     "kills": lambda given, bundle: kills(count(50, given.share), bundle, workers=2),
     "fuzz": lambda given, bundle: fuzz(count(20_000, given.share), bundle, given.seed),
+    "streams": lambda given, _: streams(count(20, given.share), given.bundle),
     "slow": lambda given, bundle: slow(count(500, given.share), 15 * given.share, bundle),
 }
 
