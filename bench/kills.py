@@ -85,6 +85,11 @@ def sha256_of(out: Path) -> str:
     return open_bundle(out / "bundle").manifest.model_sha256
 
 
+def measured(out: Path) -> object:
+    """What a run found out about the machine, and decided by."""
+    return json.loads((out / "run.json").read_text(encoding="utf-8"))["measured"]
+
+
 def finish(start: list[object], out: Path) -> int:
     """Go on until the run has ended; how many processes that took."""
     for attempt in range(1, 4):
@@ -158,7 +163,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start = prepare(folder, asked)
-        seconds, wanted = undisturbed(start, folder / "whole")
+        whole = folder / "whole"
+        seconds, wanted = undisturbed(start, whole)
         print(f"undisturbed: {seconds:.1f} s, sha256 {wanted[:12]}", flush=True)
         for number in range(asked.kills):
             out, moment_s = folder / f"kill-{number}", dice.uniform(0, seconds)
@@ -168,6 +174,8 @@ def main() -> None:
             same += found == wanted
             places[place] += 1
             line = f"{place}: sha256 {found[:12]}, resumed {attempts} times"
+            if found != wanted:
+                line += f"; {measured(out)} was measured, of the undisturbed {measured(whole)}"
             print(f"killed at {moment_s:5.1f} s, {line}", flush=True)
     print(json.dumps({"kills": asked.kills, "same_sha256": same, "places": dict(places)}))
     sys.exit(same != asked.kills)

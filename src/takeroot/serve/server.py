@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from takeroot.serve.records import Recorder
     from takeroot.serve.traces import Traces
 
+MOST_STREAMS = 256  # calls of one connection at a time; beyond, they wait at the client
 MOST_RPCS = 2000  # at a time, health watchers among them; beyond, RESOURCE_EXHAUSTED
 KEEP_ALIVE_S = 75  # longer than balancers keep theirs, so that they never write into a closed one
 # gRPC would cancel what waits beyond, in number and in seconds: we answer it.
@@ -275,6 +276,8 @@ async def _grpc_server(
     limits = [
         ("grpc.max_receive_message_length", settings.max_body_bytes),
         ("grpc.so_reuseport", 0),
+        ("grpc.max_concurrent_streams", MOST_STREAMS),
+        ("grpc.http.overload_protection", 0),  # it would refuse at random, as UNAVAILABLE
         ("grpc.server.max_pending_requests", MOST_PENDING),
         ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING),
         ("grpc.server_max_unrequested_time_in_server", MOST_PENDING_S),

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import tritonclient.grpc
 import tritonclient.http
+
+from takeroot.serve.server import MOST_STREAMS
+from takeroot.serve.v2.messages import INFERENCE, message
+from takeroot.serve.v2.tensors import join
 
 
 def test_both_protocols_give_the_same_answers(
@@ -52,3 +60,28 @@ def test_what_was_answered_is_counted_and_models_come_and_go(
 
         assert (counted.inference_count, counted.inference_stats.success.count) == (2, 1)
         assert (gone, client.is_model_ready("shop")) == (False, True)
+
+
+def test_of_many_calls_over_one_connection_some_wait_at_the_client_and_all_are_answered(
+    serve: Callable[..., Any], shop: Path
+) -> None:
+    limits = ("--queue-texts", "5000", "--wait", "1000", "--timeout", "300")
+    running = serve(shop, "--grpc-port", "0", "--workers", "1", *limits)
+    asked = message("inference.ModelInferRequest")(
+        model_name="shop", raw_input_contents=[join([b"where is it"])]
+    )
+    asked.inputs.add(name="text", datatype="BYTES", shape=[1])
+    os.kill(running.workers()[0], signal.SIGSTOP)
+
+    with grpc.insecure_channel(running.grpc) as channel:
+        infer = channel.unary_unary(f"/{INFERENCE}/ModelInfer")
+        calls = [infer.future(asked.SerializeToString()) for _ in range(3 * MOST_STREAMS)]
+        while running.waiting() < MOST_STREAMS // 2:  # the worker has taken some
+            time.sleep(0.05)
+        time.sleep(1)  # in which no more come
+        most = running.waiting()
+        os.kill(running.workers()[0], signal.SIGCONT)
+        codes = {each.code() for each in calls}
+
+    assert most <= MOST_STREAMS
+    assert codes == {grpc.StatusCode.OK}
