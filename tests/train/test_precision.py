@@ -5,7 +5,7 @@ import torch
 
 from takeroot.errors import RecipeError
 from takeroot.train import precision
-from takeroot.train.precision import GAIN, autocast, choose
+from takeroot.train.precision import GAIN, ROUNDS, autocast, choose
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
@@ -22,6 +22,24 @@ def test_auto_takes_bf16_only_where_it_pays(
     monkeypatch.setattr(precision, "bf16_speedup", lambda: speedup)
 
     assert choose("auto") == dtype
+
+
+def test_a_machine_that_is_slower_for_a_while_gives_the_same_answer(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now, readings = [0.0], [0]
+
+    def clock() -> float:
+        if readings[0] % 2:  # a product ends: every second one is bf16's, and takes half as long
+            product = readings[0] // 2
+            slower = 3 if product < ROUNDS else 1  # in the first half of all products
+            now[0] += slower * (0.5 if product % 2 else 1.0)
+        readings[0] += 1
+        return now[0]
+
+    monkeypatch.setattr(precision, "CLOCK", clock)
+
+    assert precision.bf16_speedup.__wrapped__() == 2.0
 
 
 @pytest.mark.parametrize("name", ["fp16", "", "BF16"])
