@@ -73,8 +73,8 @@ PARTS: dict[str, Part] = {
     "ends": lambda given, bundle: ends(count(100, given.share), bundle),
     "kills": lambda given, bundle: kills(count(50, given.share), bundle, workers=2),
     "fuzz": lambda given, bundle: fuzz(count(20_000, given.share), bundle, given.seed),
-    "streams": lambda given, _: streams(count(20, given.share), given.bundle),
     "slow": lambda given, bundle: slow(count(500, given.share), 15 * given.share, bundle),
+    "streams": lambda given, _: streams(count(20, given.share), given.bundle),
 }
 
 

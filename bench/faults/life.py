@@ -112,7 +112,7 @@ def kills(number: int, bundle: Path, workers: int) -> list[Row]:
                 os.kill(random.choice(before), signal.SIGKILL)
                 wait_for(partial(replaced, server, before))
         ready = server.call("GET", "/readyz")[0]
-        respawned = re.search(rb"respawned_total (\d+)", server.call("GET", "/metrics")[1])
+        respawned = server.metric("takeroot_workers_respawned_total")
         end = server.stop()
     other, slowest = tally.other_than(*GOOD), max(tally.ok_ms, default=0.0)
     told = ", ".join(f"{n} {what}" for what, n in tally.outcomes.most_common())
@@ -129,17 +129,16 @@ def kills(number: int, bundle: Path, workers: int) -> list[Row]:
         Row(
             part,
             "replaced, ready, exit code",
-            f"{int(respawned[1]) if respawned else 0}, {ready}, {end}",
+            f"{respawned}, {ready}, {end}",
             f"{number}, 200, 0",
-            respawned is not None and (int(respawned[1]), ready, end) == (number, 200, 0),
+            (respawned, ready, end) == (number, 200, 0),
         ),
     ]
 
 
 def replaced(server: Server, before: list[int]) -> bool:
     """Whether a new worker stands in for the killed one and is ready for work."""
-    found = re.search(rb"takeroot_workers (\d+)", server.call("GET", "/metrics")[1])
-    return found is not None and int(found[1]) == len(before) and server.workers != before
+    return server.metric("takeroot_workers") == len(before) and server.workers != before
 
 
 def ends(number: int, bundle: Path) -> list[Row]:

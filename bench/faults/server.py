@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,12 @@ class Server:
             return 0, b""
         finally:
             connection.close()
+
+    def metric(self, name: str) -> int:
+        """What /metrics says of something without labels; -1 if it says nothing."""
+        _, told = self.call("GET", "/metrics")
+        found = re.search(rb"^%s (\d+)" % name.encode(), told, re.MULTILINE)
+        return int(found[1]) if found else -1
 
     def predict(self, *texts: str) -> tuple[int, float]:
         """Status of one prediction, and the seconds it took."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from faults.tally import Tally, quantile
 
 HEAD_S = 10.0  # a server waits that long for a whole request
 LEAVERS = 20
+WAITING = "takeroot_waiting_texts"
 LEAVE_S = 0.1  # in which a client that left frees its place
 TEMPO_S = 1.0  # between two bytes of a slow client
 
@@ -129,20 +129,14 @@ async def leave(server: Server, number: int) -> float:
     try:
         for _, writer in lines:
             writer.write(request)
-        while await asyncio.to_thread(waiting, server) == 0:
+        while await asyncio.to_thread(server.metric, WAITING) == 0:
             pass
         for _, writer in lines:
             writer.transport.abort()
         start = time.perf_counter()
-        while time.perf_counter() - start < 10 and await asyncio.to_thread(waiting, server):
+        while time.perf_counter() - start < 10 and await asyncio.to_thread(server.metric, WAITING):
             pass
         return time.perf_counter() - start
     finally:
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
-
-
-def waiting(server: Server) -> int:
-    """Texts that wait."""
-    found = re.search(rb"takeroot_waiting_texts (\d+)", server.call("GET", "/metrics")[1])
-    return int(found[1]) if found else -1

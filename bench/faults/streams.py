@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
+from faults.life import wait_for
 from faults.row import Row
 from faults.server import PATIENCE_S, Server, serving
 
+WAITING = "takeroot_waiting_answers"
 LOOK_S = 0.005  # between two looks at who waits
 LEAVE_S = 0.1  # in which the worker is given to who waits
 PROMPT = "Tell a long story about a parcel that travels around the world, town by town."
@@ -47,13 +48,12 @@ def leave(server: Server) -> float:
         response = reads.getresponse()
         _event(response)
         with _asked(server):
-            while waiting(server) == 0:
-                time.sleep(LOOK_S)
+            wait_for(lambda: server.metric(WAITING) > 0)
             _event(response)  # it is still being written
             start = time.perf_counter()
             response.close()
             reads.close()
-            while time.perf_counter() - start < PATIENCE_S and waiting(server):
+            while time.perf_counter() - start < PATIENCE_S and server.metric(WAITING):
                 time.sleep(LOOK_S)
             return time.perf_counter() - start
 
@@ -75,9 +75,3 @@ def _event(response: HTTPResponse) -> None:
     """Read one piece."""
     while not response.readline().startswith(b"data: "):
         pass
-
-
-def waiting(server: Server) -> int:
-    """Texts that wait to be written."""
-    found = re.search(rb"takeroot_waiting_answers (\d+)", server.call("GET", "/metrics")[1])
-    return int(found[1]) if found else -1
