@@ -5,15 +5,25 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
+from takeroot.serve.caller import Gate
+from takeroot.serve.http import LimitedProtocol
+from takeroot.serve.native import Response
 from takeroot.serve.pool import Pool
 from takeroot.serve.queue import Piece, Result
+from takeroot.serve.rest import App
 from takeroot.serve.room import Room
 from takeroot.serve.settings import read_settings
+from takeroot.serve.telemetry import Telemetry
 from takeroot.serve.turns import ROUND, Turns
+
+REQUEST = b"POST /v1/models/shop/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}"
 
 
 @dataclass
@@ -98,3 +108,108 @@ def test_what_is_let_in_together_takes_places(
         return room.has(1, coming)
 
     assert asyncio.run(scenario()) is has
+
+
+class Full:
+    """An application with room for nobody."""
+
+    def __init__(self) -> None:
+        self.turns = Turns()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Not called: everybody is turned away before."""
+        raise AssertionError("let in")
+
+    def too_much(self, method: bytes, path: bytes, headers: Any) -> Response:
+        """The refusal."""
+        return Response(b"full", status=429)
+
+
+class Line(asyncio.Transport):
+    """A connection that notes what is written and whether it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written, self.read, self.closed = b"", True, False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def pause_reading(self) -> None:
+        self.read = False
+
+    def resume_reading(self) -> None:
+        self.read = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def turned_away(line: Line, app: Any) -> LimitedProtocol:
+    """The protocol of a connection whose first request was refused."""
+    config = uvicorn.Config(app, ws="none", lifespan="off", proxy_headers=False, log_config=None)
+    protocol = LimitedProtocol(config, ServerState(), {})
+    protocol.connection_made(line)
+    protocol.data_received(REQUEST)
+    return protocol
+
+
+def test_who_was_turned_away_is_not_read_until_it_is_their_turn() -> None:
+    async def scenario() -> list[list[bool]]:
+        app, lines, found = Full(), [Line() for _ in range(2 * ROUND)], []
+        for line in lines:
+            turned_away(line, app)
+        lines[-1].close()  # who is gone is not read again
+        for _ in range(3):
+            found.append([line.read for line in lines])
+            await asyncio.sleep(0)
+        assert all(line.written.startswith(b"HTTP/1.1 429") for line in lines)
+        return found
+
+    at_once, then, at_last = asyncio.run(scenario())
+
+    assert at_once == [False] * 2 * ROUND
+    assert then == [True] * ROUND + [False] * ROUND
+    assert at_last == [True] * (2 * ROUND - 1) + [False]
+
+
+def test_who_waits_for_a_turn_when_the_server_ends_is_read_once_more() -> None:
+    async def scenario() -> Line:
+        line = Line()
+        protocol = turned_away(line, Full())
+        protocol.shutdown()
+        assert not line.closed
+        while not line.read:
+            await asyncio.sleep(0)
+        protocol.data_received(REQUEST)
+        async with asyncio.timeout(60):
+            while not line.closed:
+                await asyncio.sleep(0.05)
+        return line
+
+    assert asyncio.run(scenario()).written.count(b"HTTP/1.1 429") == 2
+
+
+def test_predictions_let_in_within_a_round_are_counted_until_its_end() -> None:
+    coming: list[int] = []
+
+    def full(before: int) -> bool:
+        coming.append(before)
+        return before >= 2
+
+    service: Any = SimpleNamespace(full=full)
+    app = App(service, Gate(None, None), read_settings({}, {}), Telemetry(None))
+
+    async def scenario() -> list[list[bool]]:
+        rounds = []
+        for _ in range(2):
+            asked = [app.too_much(b"POST", b"/v1/models/shop/predict", []) for _ in range(3)]
+            rounds.append([each is None for each in asked])
+            await asyncio.sleep(0)
+        return rounds
+
+    assert asyncio.run(scenario()) == [[True, True, False]] * 2
+    assert coming == [0, 1, 2] * 2

@@ -83,7 +83,8 @@ class App:
     def too_much(self, method: bytes, path: bytes, headers: Headers) -> Response | None:
         """The refusal of a prediction for which there is no room, known before it is read.
 
-        Beyond capacity most requests end here: nothing that costs time may happen first.
+        Beyond capacity most requests end here: nothing that costs time may happen first. What is
+        let in counts as waiting until the event loop's round is over.
         """
         settings = self._host.settings
         if settings.log_requests or settings.origins:

@@ -18,6 +18,8 @@ from takeroot.serve.server import MOST_STREAMS
 from takeroot.serve.v2.messages import INFERENCE, message
 from takeroot.serve.v2.tensors import join
 
+PATIENCE_S = 60
+
 
 def test_both_protocols_give_the_same_answers(
     serve: Callable[..., Any], shop: Path, shop_rows: list[dict[str, str]]
@@ -76,7 +78,9 @@ def test_of_many_calls_over_one_connection_some_wait_at_the_client_and_all_are_a
     with grpc.insecure_channel(running.grpc) as channel:
         infer = channel.unary_unary(f"/{INFERENCE}/ModelInfer")
         calls = [infer.future(asked.SerializeToString()) for _ in range(3 * MOST_STREAMS)]
+        end = time.monotonic() + PATIENCE_S
         while running.waiting() < MOST_STREAMS // 2:  # the worker has taken some
+            assert time.monotonic() < end
             time.sleep(0.05)
         time.sleep(1)  # in which no more come
         most = running.waiting()
